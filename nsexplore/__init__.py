@@ -1,0 +1,39 @@
+"""Start a process in fresh Linux namespaces, and see exactly what the kernel gave it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .command import Command, Credential
+from .errors import IDMapError, StartError
+from .execer import NamespacingExecer
+from .flags import CloneFlags
+from .idmap import UID_MAPPING_RANGE, IDMap, IDMapping
+from .inspecting import inspect
+from .kinds import KINDS
+from .process import Completed, Process
+from .procfs import max_valid_id
+from .runner import CommandRunner, NativeCommandRunner, RecordingCommandRunner
+from .stepping import Step
+from .views import Namespace, NamespaceID, ProcessView
+
+if TYPE_CHECKING:
+    from .tables import clone_flags_frame, id_map_frame, namespaces_frame, timeline_frame
+
+# fmt: off
+__all__ = [
+    "KINDS", "UID_MAPPING_RANGE", "CloneFlags", "Command", "CommandRunner", "Completed",
+    "Credential", "IDMap", "IDMapError", "IDMapping", "Namespace", "NamespaceID",
+    "NamespacingExecer", "NativeCommandRunner", "Process", "ProcessView",
+    "RecordingCommandRunner", "StartError", "Step", "clone_flags_frame", "id_map_frame",
+    "inspect", "max_valid_id", "namespaces_frame", "timeline_frame",
+]
+# fmt: on
+
+
+def __getattr__(name: str) -> Any:
+    if name.endswith("_frame") and name in __all__:  # pandas comes in on first use
+        from . import tables
+
+        return getattr(tables, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

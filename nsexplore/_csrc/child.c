@@ -1,0 +1,214 @@
+/* The child's half of a start: from clone(2) to execve(2).
+ *
+ * It runs on a stack of its own in the *parent's memory*, while the parent's
+ * threads go on. So, from first to last:
+ *   - only raw system calls (rawsys.h), no libc but the vDSO clock: nothing
+ *     that allocates, locks, or writes errno, which it shares with the thread
+ *     that cloned it;
+ *   - it writes to its stack, its own log, child_at, child_errno and the
+ *     request's `files`, and to nothing else. The parent reads those only
+ *     after the child's word or the end of the status pipe has reached it;
+ *   - it reads only what the parent leaves alone from clone on: the request
+ *     and the child_* fields. The parent closes its own copies meanwhile, and
+ *     notes that in the others;
+ *   - all signals stay blocked until their handlers, which belong to the
+ *     parent, are gone;
+ *   - one way out: error.
+ */
+#define _GNU_SOURCE
+#include "spawn.h"
+#include "rawsys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+#define sys0(n) rawsys(n, 0, 0, 0, 0, 0)
+#define sys1(n, a) rawsys(n, (long)(a), 0, 0, 0, 0)
+#define sys2(n, a, b) rawsys(n, (long)(a), (long)(b), 0, 0, 0)
+#define sys3(n, a, b, c) rawsys(n, (long)(a), (long)(b), (long)(c), 0, 0)
+#define sys4(n, a, b, c, d) rawsys(n, (long)(a), (long)(b), (long)(c), (long)(d), 0)
+#define sys5(n, a, b, c, d, e) rawsys(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e))
+
+/* The kernel's struct sigaction, of which libc's is a relative. */
+struct kernel_sigaction {
+    void (*handler)(int);
+    unsigned long flags;
+    void (*restorer)(void);
+    uint64_t mask;
+};
+#define KERNEL_SIGNALS 64
+
+/* Move the files to fd 0, 1, …, the two pipes behind them, and close the rest. A source
+ * below file_count, and each pipe, is first lifted out of reach of the moves. */
+static long place_files(struct spawn *s)
+{
+    const int count = (int)s->request.file_count;
+    int *files = s->request.files;
+    long fd;
+
+    if ((fd = sys3(SYS_fcntl, s->child_release_r, F_DUPFD_CLOEXEC, count + 2)) < 0)
+        return fd;
+    const int release = (int)fd;
+    if ((fd = sys3(SYS_fcntl, s->child_status_w, F_DUPFD_CLOEXEC, count + 2)) < 0)
+        return fd;
+    const int status = (int)fd;
+
+    for (int i = 0; i < count; i++) {
+        if (files[i] < count && files[i] != i) {
+            if ((fd = sys3(SYS_fcntl, files[i], F_DUPFD_CLOEXEC, count + 2)) < 0)
+                return fd;
+            files[i] = (int)fd;
+        }
+    }
+    for (int i = 0; i < count; i++) {
+        fd = files[i] == i ? sys3(SYS_fcntl, i, F_SETFD, 0) : sys3(SYS_dup3, files[i], i, 0);
+        if (fd < 0)
+            return fd;
+    }
+    if ((fd = sys3(SYS_dup3, release, count, O_CLOEXEC)) < 0)
+        return fd;
+    return sys3(SYS_dup3, status, count + 1, O_CLOEXEC);
+}
+
+static long close_from(int first)
+{
+#ifdef SYS_close_range
+    const long r = sys3(SYS_close_range, first, UINT_MAX, 0);
+    if (r != -ENOSYS && r != -EPERM)
+        return r;
+#endif
+    /* Before Linux 5.9, or where a filter does not know the call. */
+    struct { unsigned long soft, hard; } limit = {0, 0};
+    const long got = sys4(SYS_prlimit64, 0, 7 /* RLIMIT_NOFILE */, 0, &limit);
+    const unsigned long end = got < 0 || limit.hard > 1UL << 20 ? 1UL << 20 : limit.hard;
+    for (unsigned long fd = (unsigned long)first; fd < end; fd++)
+        sys1(SYS_close, fd);
+    return 0;
+}
+
+/* Handlers point into the parent's code: execve would drop them, but the mask is opened
+ * before. What is ignored stays ignored, as under Go, but for the two that Python ignores. */
+static long clean_signals(void)
+{
+    const struct kernel_sigaction plain = {SIG_DFL, 0, 0, 0};
+    const uint64_t nothing = 0;
+
+    for (int sig = 1; sig <= KERNEL_SIGNALS; sig++) {
+        struct kernel_sigaction now = {SIG_DFL, 0, 0, 0};
+        long r = sys4(SYS_rt_sigaction, sig, 0, &now, sizeof now.mask);
+        if (r < 0)
+            return r;
+        if (now.handler == SIG_DFL)
+            continue;
+        if (now.handler == SIG_IGN && sig != SIGPIPE && sig != SIGXFSZ)
+            continue;
+        if ((r = sys4(SYS_rt_sigaction, sig, &plain, 0, sizeof now.mask)) < 0)
+            return r;
+    }
+    return sys4(SYS_rt_sigprocmask, SIG_SETMASK, &nothing, 0, sizeof nothing);
+}
+
+/* Wait for the parent's word; 0: the parent is gone. */
+static long hear(int release)
+{
+    unsigned char word = 0;
+    const long r = sys3(SYS_read, release, &word, 1);
+    return r == 1 ? word : r;
+}
+
+/* A parent that died before the death signal was set did not send it. Inside a new PID
+ * namespace getppid(2) is 0 either way: ask the pipe, which only the parent can write to. */
+static long parent_is_there(int release)
+{
+    struct pollfd p = {release, 0, 0};
+    const struct timespec now = {0, 0};
+    const long r = sys5(SYS_ppoll, &p, 1, &now, 0, 0);
+    if (r < 0)
+        return r;
+    return p.revents & POLLHUP ? -EOWNERDEAD : 0;
+}
+
+static long say_holding_and_hear(int release, int status)
+{
+    const unsigned char word = WORD_HOLDING;
+    const long r = sys3(SYS_write, status, &word, 1);
+    return r < 0 ? r : hear(release);
+}
+
+#define TRY(step_, call)                                                                   \
+    do {                                                                                   \
+        s->child_at = (step_);                                                             \
+        spawn_log_begin(&s->child_log, (step_));                                           \
+        r = (call);                                                                        \
+        spawn_log_end(&s->child_log, r < 0 ? (int)-r : 0);                                 \
+        if (r < 0)                                                                         \
+            goto error;                                                                    \
+    } while (0)
+
+int spawn_child(void *spawn)
+{
+    struct spawn *const s = spawn;
+    const struct spawn_request *const q = &s->request;
+    const int release = (int)q->file_count, status = release + 1;
+    const int mortal = !q->detached;
+    long r, word;
+
+    TRY(STEP_SETPGID, sys2(SYS_setpgid, 0, 0));
+    TRY(STEP_FILES, place_files(s));
+    /* Now, not before execve: until this, the child keeps open what others wait to see
+     * the end of, such as the pipes of a start in another thread. */
+    TRY(STEP_CLOSE, close_from(status + 1));
+    if (mortal)
+        TRY(STEP_DEATH_SIGNAL, sys2(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL));
+    TRY(STEP_WAIT, hear(release));
+    if (r == 0)
+        goto gone;
+    word = r;
+
+    if (q->set_groups)
+        TRY(STEP_SETGROUPS, sys2(SYS_setgroups, q->group_count, q->groups));
+    if (q->set_ids) {
+        TRY(STEP_SETGID, sys1(SYS_setgid, q->gid));
+        TRY(STEP_SETUID, sys1(SYS_setuid, q->uid));
+    }
+    if (q->propagation)
+        TRY(STEP_PROPAGATION, sys5(SYS_mount, "none", "/", 0, MS_REC | q->propagation, 0));
+    if (q->mount_proc)
+        TRY(STEP_MOUNT_PROC, sys5(SYS_mount, "proc", "/proc", "proc",
+                                  MS_NOSUID | MS_NODEV | MS_NOEXEC, 0));
+    if (q->namespaces & CLONE_NEWTIME)
+        TRY(STEP_NEWTIME, sys1(SYS_unshare, CLONE_NEWTIME));
+    if (q->cwd)
+        TRY(STEP_CHDIR, sys1(SYS_chdir, q->cwd));
+    if (mortal && q->set_ids)
+        /* A change of credentials has cleared it. */
+        TRY(STEP_DEATH_SIGNAL_AGAIN, sys2(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL));
+    if (mortal && (r = parent_is_there(release)) == -EOWNERDEAD)
+        goto gone;
+    if (word == WORD_HOLD) {
+        TRY(STEP_HOLD, say_holding_and_hear(release, status));
+        if (r == 0)
+            goto gone;
+    }
+    TRY(STEP_SIGNALS, clean_signals());
+    TRY(STEP_EXECVE, sys3(SYS_execve, q->path, q->argv, q->envp));
+
+error:
+    s->child_errno = (int)-r;
+gone:
+    for (;;)
+        sys1(SYS_exit_group, 127);
+}

@@ -1,0 +1,398 @@
+/* nsexplore._spawn: spawn.c for Python, and nothing of its own.
+ *
+ * Limited API (abi3): one wheel per architecture serves every CPython from 3.11 on.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "spawn.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+typedef struct {
+    PyObject_HEAD
+    struct spawn spawn;
+    PyObject *arguments; /* keeps alive what spawn.request points to */
+    char **argv, **envp;
+    int *files;
+    gid_t *groups;
+    int busy; /* a thread is inside, without the GIL */
+} SpawnObject;
+
+/* ---- from Python's arguments to a request ---- */
+
+/* bytes without NUL, or NULL for None. Borrowed. */
+static int as_text(PyObject *object, const char *name, const char **out)
+{
+    char *text = NULL;
+    *out = NULL;
+    if (object == Py_None)
+        return 0;
+    if (!PyBytes_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "%s must be bytes or None", name);
+        return -1;
+    }
+    if (PyBytes_AsStringAndSize(object, &text, NULL))
+        return -1;
+    *out = text;
+    return 0;
+}
+
+/* A NULL-terminated array (to be freed) of the borrowed texts of a tuple of bytes. */
+static char **as_texts(PyObject *tuple, const char *name)
+{
+    const Py_ssize_t count = PyTuple_Check(tuple) ? PyTuple_Size(tuple) : -1;
+    if (count < 0) {
+        PyErr_Format(PyExc_TypeError, "%s must be a tuple of bytes", name);
+        return NULL;
+    }
+    char **texts = calloc((size_t)count + 1, sizeof *texts);
+    if (!texts) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(tuple, i), &texts[i], NULL)) {
+            free(texts);
+            return NULL;
+        }
+    }
+    return texts;
+}
+
+static int as_files(SpawnObject *self, PyObject *tuple)
+{
+    const Py_ssize_t count = PyTuple_Check(tuple) ? PyTuple_Size(tuple) : -1;
+    if (count < 0) {
+        PyErr_SetString(PyExc_TypeError, "files must be a tuple of int");
+        return -1;
+    }
+    self->files = calloc((size_t)count + 1, sizeof *self->files);
+    if (!self->files) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        const long fd = PyLong_AsLong(PyTuple_GetItem(tuple, i));
+        if (fd == -1 && PyErr_Occurred())
+            return -1;
+        self->files[i] = (int)fd;
+    }
+    self->spawn.request.files = self->files;
+    self->spawn.request.file_count = (size_t)count;
+    return 0;
+}
+
+/* None, or (uid, gid, groups); groups None leaves the supplementary groups alone. */
+static int as_credential(SpawnObject *self, PyObject *object)
+{
+    struct spawn_request *q = &self->spawn.request;
+    PyObject *groups;
+    unsigned long uid, gid;
+
+    if (object == Py_None)
+        return 0;
+    if (!PyTuple_Check(object)) {
+        PyErr_SetString(PyExc_TypeError, "credential must be None or (uid, gid, groups)");
+        return -1;
+    }
+    if (!PyArg_ParseTuple(object, "kkO", &uid, &gid, &groups))
+        return -1;
+    q->set_ids = 1;
+    q->uid = (uid_t)uid;
+    q->gid = (gid_t)gid;
+    if (groups == Py_None)
+        return 0;
+    const Py_ssize_t count = PyTuple_Check(groups) ? PyTuple_Size(groups) : -1;
+    if (count < 0) {
+        PyErr_SetString(PyExc_TypeError, "groups must be None or a tuple of int");
+        return -1;
+    }
+    self->groups = calloc((size_t)count + 1, sizeof *self->groups);
+    if (!self->groups) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        const unsigned long group = PyLong_AsUnsignedLong(PyTuple_GetItem(groups, i));
+        if (group == (unsigned long)-1 && PyErr_Occurred())
+            return -1;
+        self->groups[i] = (gid_t)group;
+    }
+    q->set_groups = 1;
+    q->groups = self->groups;
+    q->group_count = (size_t)count;
+    return 0;
+}
+
+static int fill_request(SpawnObject *self, PyObject *args)
+{
+    struct spawn_request *q = &self->spawn.request;
+    PyObject *path, *argv, *env, *cwd, *uid_map, *gid_map, *setgroups, *credential, *files;
+
+    if (!PyArg_ParseTuple(args, "OOOOkOOOOOkpp:Spawn", &path, &argv, &env, &cwd,
+                          &q->namespaces, &uid_map, &gid_map, &setgroups, &credential, &files,
+                          &q->propagation, &q->mount_proc, &q->detached))
+        return -1;
+    if (as_text(path, "path", &q->path) || as_text(cwd, "cwd", &q->cwd) ||
+        as_text(uid_map, "uid_map", &q->uid_map) || as_text(gid_map, "gid_map", &q->gid_map) ||
+        as_text(setgroups, "setgroups", &q->setgroups))
+        return -1;
+    if (!q->path) {
+        PyErr_SetString(PyExc_TypeError, "path must be bytes");
+        return -1;
+    }
+    if (!(self->argv = as_texts(argv, "argv")) || !(self->envp = as_texts(env, "env")))
+        return -1;
+    q->argv = self->argv;
+    q->envp = self->envp;
+    return as_files(self, files) || as_credential(self, credential) ? -1 : 0;
+}
+
+/* ---- the type ---- */
+
+static PyObject *Spawn_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    if (kwargs && PyDict_Size(kwargs)) {
+        PyErr_SetString(PyExc_TypeError, "Spawn takes no keyword arguments");
+        return NULL;
+    }
+    allocfunc alloc = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    SpawnObject *self = (SpawnObject *)alloc(type, 0);
+    if (!self)
+        return NULL;
+    spawn_init(&self->spawn);
+    Py_INCREF(args);
+    self->arguments = args;
+    if (fill_request(self, args)) {
+        Py_DECREF((PyObject *)self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+static void Spawn_dealloc(PyObject *object)
+{
+    SpawnObject *self = (SpawnObject *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    spawn_abandon(&self->spawn);
+    free(self->argv);
+    free(self->envp);
+    free(self->files);
+    free(self->groups);
+    Py_XDECREF(self->arguments);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(object);
+    Py_DECREF((PyObject *)type);
+}
+
+static int enter(SpawnObject *self)
+{
+    if (self->busy) {
+        PyErr_SetString(PyExc_RuntimeError, "another thread is driving this start");
+        return -1;
+    }
+    self->busy = 1;
+    return 0;
+}
+
+/* None, or (step, errno, signal) of the failure. */
+static PyObject *Spawn_advance(PyObject *object, PyObject *argument)
+{
+    SpawnObject *self = (SpawnObject *)object;
+    struct spawn *s = &self->spawn;
+    const long until = PyLong_AsLong(argument);
+    enum spawn_result result;
+
+    if (until == -1 && PyErr_Occurred())
+        return NULL;
+    if (until < STOP_CLONED || until > STOP_EXECED) {
+        PyErr_SetString(PyExc_ValueError, "no such stop");
+        return NULL;
+    }
+    if (s->reached != STOP_NOTHING && s->pid == 0) {
+        PyErr_SetString(PyExc_RuntimeError, "this start has ended");
+        return NULL;
+    }
+    if (enter(self))
+        return NULL;
+    for (;;) {
+        Py_BEGIN_ALLOW_THREADS
+        result = spawn_advance(s, (enum spawn_stop)until);
+        Py_END_ALLOW_THREADS
+        if (result != SPAWN_INTERRUPTED)
+            break;
+        if (PyErr_CheckSignals()) { /* KeyboardInterrupt: nothing is left behind */
+            Py_BEGIN_ALLOW_THREADS
+            spawn_abandon(s);
+            Py_END_ALLOW_THREADS
+            self->busy = 0;
+            return NULL;
+        }
+    }
+    self->busy = 0;
+    if (result == SPAWN_FAILED)
+        return Py_BuildValue("(iii)", (int)s->failed_step, s->failed_errno, s->killed_by);
+    Py_RETURN_NONE;
+}
+
+static PyObject *Spawn_abandon(PyObject *object, PyObject *unused)
+{
+    SpawnObject *self = (SpawnObject *)object;
+    (void)unused;
+    if (enter(self))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    spawn_abandon(&self->spawn);
+    Py_END_ALLOW_THREADS
+    self->busy = 0;
+    Py_RETURN_NONE;
+}
+
+static PyObject *Spawn_disown(PyObject *object, PyObject *unused)
+{
+    SpawnObject *self = (SpawnObject *)object;
+    (void)unused;
+    if (enter(self))
+        return NULL;
+    if (self->spawn.reached != STOP_EXECED) {
+        self->busy = 0;
+        PyErr_SetString(PyExc_RuntimeError, "only a started process can be let go");
+        return NULL;
+    }
+    spawn_disown(&self->spawn);
+    self->busy = 0;
+    Py_RETURN_NONE;
+}
+
+static int append_log(PyObject *list, const struct spawn_log *log)
+{
+    for (size_t i = 0; i < log->count; i++) {
+        const struct spawn_record *r = &log->records[i];
+        PyObject *item = Py_BuildValue("(iLLi)", (int)r->step, (long long)r->start_ns,
+                                       (long long)r->end_ns, r->error);
+        if (!item || PyList_Append(list, item)) {
+            Py_XDECREF(item);
+            return -1;
+        }
+        Py_DECREF(item);
+    }
+    return 0;
+}
+
+/* The child's log is complete only at a stop at which it waits, or after its end. */
+static PyObject *Spawn_records(PyObject *object, PyObject *unused)
+{
+    SpawnObject *self = (SpawnObject *)object;
+    const struct spawn *s = &self->spawn;
+    (void)unused;
+    PyObject *list = PyList_New(0);
+    if (!list)
+        return NULL;
+    const int child_rests = s->reached >= STOP_RELEASED || s->pid == 0;
+    if (append_log(list, &s->parent_log) || (child_rests && append_log(list, &s->child_log))) {
+        Py_DECREF(list);
+        return NULL;
+    }
+    return list;
+}
+
+static PyObject *Spawn_get_pid(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromLong(((SpawnObject *)self)->spawn.pid);
+}
+
+static PyObject *Spawn_get_pidfd(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromLong(((SpawnObject *)self)->spawn.pidfd);
+}
+
+static PyObject *Spawn_get_reached(PyObject *self, void *unused)
+{
+    (void)unused;
+    return PyLong_FromLong(((SpawnObject *)self)->spawn.reached);
+}
+
+static PyMethodDef Spawn_methods[] = {
+    {"advance", Spawn_advance, METH_O,
+     "advance(stop) -> None or (step, errno, signal): drive the start up to a stop."},
+    {"abandon", Spawn_abandon, METH_NOARGS, "Kill and reap the process, close everything."},
+    {"disown", Spawn_disown, METH_NOARGS, "Close the pidfd and let the process live."},
+    {"records", Spawn_records, METH_NOARGS,
+     "records() -> list of (step, start_ns, end_ns, errno), the parent's, then the child's."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef Spawn_getset[] = {
+    {"pid", Spawn_get_pid, NULL, "PID in the caller's namespace, 0 for none.", NULL},
+    {"pidfd", Spawn_get_pidfd, NULL, "Owned by this object, -1 for none.", NULL},
+    {"reached", Spawn_get_reached, NULL, "The last stop reached.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot Spawn_slots[] = {
+    {Py_tp_new, (void *)Spawn_new},
+    {Py_tp_dealloc, (void *)Spawn_dealloc},
+    {Py_tp_methods, Spawn_methods},
+    {Py_tp_getset, Spawn_getset},
+    {Py_tp_doc, "One start. Dropping the object kills and reaps the process."},
+    {0, NULL},
+};
+
+static PyType_Spec Spawn_spec = {
+    "nsexplore._spawn.Spawn", sizeof(SpawnObject), 0, Py_TPFLAGS_DEFAULT, Spawn_slots,
+};
+
+/* ---- the module ---- */
+
+static PyObject *steps_tuple(void)
+{
+    PyObject *tuple = PyTuple_New(STEP_COUNT);
+    for (int i = 0; tuple && i < STEP_COUNT; i++) {
+        const struct spawn_step_info *info = &spawn_steps[i];
+        PyObject *item = Py_BuildValue("(ssO)", info->name, info->syscalls,
+                                       info->by_child ? Py_True : Py_False);
+        if (!item || PyTuple_SetItem(tuple, i, item))
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+static int exec_module(PyObject *module)
+{
+    const int error = spawn_setup();
+    if (error) {
+        errno = error;
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    PyObject *type = PyType_FromSpec(&Spawn_spec);
+    const int failed = PyModule_AddObjectRef(module, "Spawn", type);
+    Py_XDECREF(type);
+    if (failed)
+        return -1;
+    PyObject *steps = steps_tuple();
+    const int steps_failed = PyModule_AddObjectRef(module, "STEPS", steps);
+    Py_XDECREF(steps);
+    return steps_failed;
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, (void *)exec_module},
+    {0, NULL},
+};
+
+static struct PyModuleDef module_def = {
+    PyModuleDef_HEAD_INIT, "_spawn", "The native spawner.", 0, NULL, module_slots, NULL, NULL,
+    NULL,
+};
+
+PyMODINIT_FUNC PyInit__spawn(void); /* no header declares it */
+
+PyMODINIT_FUNC PyInit__spawn(void)
+{
+    return PyModuleDef_Init(&module_def);
+}

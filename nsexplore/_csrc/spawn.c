@@ -1,0 +1,541 @@
+/* The parent's half of a start.
+ *
+ * clone(2) with CLONE_VM: no page tables are copied, so a start costs the same in a
+ * process of 4 GiB as in one of 4 MiB. Without CLONE_VFORK, since the parent has to
+ * write the ID maps while the child waits.
+ *
+ * Who waits for whom: after clone the child sorts out its files by itself and waits for
+ * a word on the release pipe. The parent writes the maps, says the word, and reads the
+ * status pipe, whose end means that execve has succeeded (close-on-exec) or that the
+ * child is gone.
+ */
+#define _GNU_SOURCE
+#include "spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x00001000
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#define WAIT_BY_PIDFD ((idtype_t)3) /* P_PIDFD, Linux 5.4 */
+
+enum { STACK_SIZE = 32 * 1024 };
+
+const struct spawn_step_info spawn_steps[STEP_COUNT] = {
+    [STEP_PIPE] = {"pipe", "pipe2,pipe2", 0},
+    [STEP_DEVNULL] = {"devnull", "openat", 0},
+    [STEP_STACK] = {"stack", "mmap,mprotect", 0},
+    [STEP_CLONE] = {"clone", "clone", 0},
+    [STEP_PROC] = {"proc", "openat,read,close", 0},
+    [STEP_UID_MAP] = {"uid_map", "openat,write,close", 0},
+    [STEP_SETGROUPS_FILE] = {"setgroups", "openat,write,close", 0},
+    [STEP_GID_MAP] = {"gid_map", "openat,write,close", 0},
+    [STEP_RELEASE] = {"release", "write", 0},
+    [STEP_SETPGID] = {"setpgid", "setpgid", 1},
+    [STEP_FILES] = {"files", "fcntl,dup3", 1},
+    [STEP_CLOSE] = {"close_range", "close_range", 1},
+    [STEP_DEATH_SIGNAL] = {"death_signal", "prctl", 1},
+    [STEP_WAIT] = {"wait", "read", 1},
+    [STEP_SETGROUPS] = {"setgroups(0)", "setgroups", 1},
+    [STEP_SETGID] = {"setgid", "setgid", 1},
+    [STEP_SETUID] = {"setuid", "setuid", 1},
+    [STEP_PROPAGATION] = {"propagation", "mount", 1},
+    [STEP_MOUNT_PROC] = {"mount_proc", "mount", 1},
+    [STEP_NEWTIME] = {"newtime", "unshare", 1},
+    [STEP_CHDIR] = {"chdir", "chdir", 1},
+    [STEP_DEATH_SIGNAL_AGAIN] = {"death_signal", "prctl", 1},
+    [STEP_HOLD] = {"hold", "write,read", 1},
+    [STEP_SIGNALS] = {"signals", "rt_sigaction,rt_sigprocmask", 1},
+    [STEP_EXECVE] = {"execve", "execve", 1},
+};
+
+/* ---- the timeline ---- */
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+void spawn_log_begin(struct spawn_log *log, enum spawn_step step)
+{
+    if (log->count == sizeof log->records / sizeof log->records[0])
+        return;
+    struct spawn_record *r = &log->records[log->count++];
+    r->step = step;
+    r->error = 0;
+    r->end_ns = 0;
+    r->start_ns = now_ns();
+}
+
+void spawn_log_end(struct spawn_log *log, int error)
+{
+    struct spawn_record *r = &log->records[log->count - 1];
+    r->end_ns = now_ns();
+    r->error = error;
+}
+
+/* ---- locks that survive fork(2) ---- */
+
+/* Held for reading from pipe2 until the child's end of the status pipe is closed here:
+ * a copy of it in a forked process would keep the parent waiting for its end. Held for
+ * writing across fork. */
+static pthread_rwlock_t fork_lock = PTHREAD_RWLOCK_INITIALIZER;
+
+/* A child's setuid to a mapped ID makes the shared memory, and with it this process,
+ * non-dumpable. That keeps others of that host UID from tracing the child into our
+ * memory, so it must stand until the last such child has a memory of its own. Only then
+ * is the old value put back. */
+static struct {
+    pthread_mutex_t lock;
+    int children;
+    int before;
+} guard = {PTHREAD_MUTEX_INITIALIZER, 0, 0};
+
+/* The parent-death signal is sent when the *thread* that cloned ends. The main thread
+ * lives as long as the process; starts from any other are cloned by this one. */
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t asked, answered;
+    struct spawn *job;
+    int running;
+} cloner = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER,
+            NULL, 0};
+
+static void before_fork(void)
+{
+    pthread_rwlock_wrlock(&fork_lock);
+    pthread_mutex_lock(&guard.lock);
+}
+
+static void after_fork_in_parent(void)
+{
+    pthread_mutex_unlock(&guard.lock);
+    pthread_rwlock_unlock(&fork_lock);
+}
+
+static void after_fork_in_child(void)
+{
+    pthread_rwlock_init(&fork_lock, NULL);
+    pthread_mutex_init(&guard.lock, NULL);
+    if (guard.children > 0 && guard.before == 1)
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* this copy of the memory has no such child */
+    guard.children = 0;
+    pthread_mutex_init(&cloner.lock, NULL);
+    pthread_cond_init(&cloner.asked, NULL);
+    pthread_cond_init(&cloner.answered, NULL);
+    cloner.job = NULL;
+    cloner.running = 0;
+}
+
+static int setup_errno;
+
+static void setup_once(void)
+{
+    setup_errno = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+int spawn_setup(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    const int failed = pthread_once(&once, setup_once);
+    return failed ? failed : setup_errno;
+}
+
+static void guard_enter(struct spawn *s)
+{
+    pthread_mutex_lock(&guard.lock);
+    if (guard.children++ == 0)
+        guard.before = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
+    s->guarded = 1;
+    pthread_mutex_unlock(&guard.lock);
+}
+
+/* Only once the child has left our memory. */
+static void guard_leave(struct spawn *s)
+{
+    if (!s->guarded)
+        return;
+    pthread_mutex_lock(&guard.lock);
+    if (--guard.children == 0 && guard.before == 1)
+        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    s->guarded = 0;
+    pthread_mutex_unlock(&guard.lock);
+}
+
+/* ---- clone ---- */
+
+/* Every signal is blocked around clone: a handler of this process must never run in the
+ * child. The parent's own mask is put back at once, so that a wait can be interrupted. */
+static void clone_here(struct spawn *s)
+{
+    const unsigned long flags = CLONE_VM | CLONE_PIDFD | SIGCHLD |
+                                (s->request.namespaces & ~(unsigned long)CLONE_NEWTIME);
+    sigset_t all, before;
+    int pidfd = -1;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    spawn_log_begin(&s->parent_log, STEP_CLONE);
+    const int pid = clone(spawn_child, (char *)s->stack + STACK_SIZE, (int)flags, s, &pidfd);
+    s->cloned_errno = pid < 0 ? errno : 0;
+    spawn_log_end(&s->parent_log, s->cloned_errno);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (pid > 0) {
+        s->pid = pid;
+        s->pidfd = pidfd;
+    }
+}
+
+static void *cloner_main(void *unused)
+{
+    (void)unused;
+    pthread_mutex_lock(&cloner.lock);
+    for (;;) {
+        while (!cloner.job)
+            pthread_cond_wait(&cloner.asked, &cloner.lock);
+        clone_here(cloner.job);
+        cloner.job->clone_done = 1;
+        cloner.job = NULL;
+        pthread_cond_broadcast(&cloner.answered);
+    }
+    return NULL;
+}
+
+/* With cloner.lock held. Returns 0 or an errno. */
+static int cloner_start(void)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
+    sigset_t all, before;
+
+    int failed = pthread_attr_init(&attr);
+    if (failed)
+        return failed;
+    pthread_attr_setstacksize(&attr, 64 * 1024);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all); /* signals are for Python's threads */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = pthread_create(&thread, &attr, cloner_main, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+    cloner.running = !failed;
+    return failed;
+}
+
+static void clone_from_lasting_thread(struct spawn *s)
+{
+    if (s->request.detached || syscall(SYS_gettid) == getpid()) {
+        clone_here(s);
+        return;
+    }
+    pthread_mutex_lock(&cloner.lock);
+    const int failed = cloner.running ? 0 : cloner_start();
+    if (failed) {
+        s->cloned_errno = failed;
+    } else {
+        while (cloner.job)
+            pthread_cond_wait(&cloner.answered, &cloner.lock);
+        cloner.job = s;
+        pthread_cond_signal(&cloner.asked);
+        while (!s->clone_done)
+            pthread_cond_wait(&cloner.answered, &cloner.lock);
+    }
+    pthread_mutex_unlock(&cloner.lock);
+}
+
+/* ---- the steps ---- */
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static enum spawn_result fail(struct spawn *s, enum spawn_step step, int error)
+{
+    s->failed_step = step;
+    s->failed_errno = error;
+    spawn_abandon(s);
+    return SPAWN_FAILED;
+}
+
+/* Run `call` as one step of the parent; its value is 0 or an errno. */
+#define STEP(s, step, call)                                                                \
+    do {                                                                                   \
+        spawn_log_begin(&(s)->parent_log, (step));                                         \
+        const int error_ = (call);                                                         \
+        spawn_log_end(&(s)->parent_log, error_);                                           \
+        if (error_)                                                                        \
+            return fail((s), (step), error_);                                              \
+    } while (0)
+
+static int make_pipes(struct spawn *s)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC))
+        return errno;
+    s->release_r = ends[0];
+    s->release_w = ends[1];
+    if (pipe2(ends, O_CLOEXEC))
+        return errno;
+    s->status_r = ends[0];
+    s->status_w = ends[1];
+    return 0;
+}
+
+static int open_devnull(int *fd, int mode)
+{
+    *fd = open("/dev/null", mode | O_CLOEXEC);
+    return *fd < 0 ? errno : 0;
+}
+
+static int make_stack(struct spawn *s)
+{
+    void *const stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
+    if (stack == MAP_FAILED)
+        return errno;
+    s->stack = stack;
+    return mprotect(stack, 4096, PROT_NONE) ? errno : 0; /* a guard at its end */
+}
+
+static enum spawn_result prepare_and_clone(struct spawn *s)
+{
+    s->owner = getpid();
+    STEP(s, STEP_STACK, make_stack(s));
+    STEP(s, STEP_PIPE, make_pipes(s));
+    for (size_t i = 0; i < s->request.file_count; i++) {
+        if (s->request.files[i] != -1)
+            continue;
+        int *const null = i == 0 ? &s->null_r : &s->null_w;
+        if (*null == -1)
+            STEP(s, STEP_DEVNULL, open_devnull(null, i == 0 ? O_RDONLY : O_WRONLY));
+        s->request.files[i] = *null;
+    }
+    s->child_release_r = s->release_r;
+    s->child_status_w = s->status_w;
+    clone_from_lasting_thread(s);
+    if (s->pid <= 0)
+        return fail(s, STEP_CLONE, s->cloned_errno);
+    close_fd(&s->status_w);
+    close_fd(&s->null_r);
+    close_fd(&s->null_w);
+    return SPAWN_OK;
+}
+
+/* The child's number in the /proc that is mounted here. It need not be the one that
+ * clone returned: with another PID namespace's /proc, that number names an unrelated
+ * process. The Pid line of a pidfd's fdinfo is counted in the mounted /proc. */
+static int find_in_proc(struct spawn *s)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", s->pidfd);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    const ssize_t n = read(fd, text, sizeof text - 1);
+    const int error = n < 0 ? errno : 0;
+    close(fd);
+    if (error)
+        return error;
+    text[n] = '\0';
+    const char *line = strstr(text, "\nPid:");
+    const long number = line ? strtol(line + 5, NULL, 10) : 0;
+    if (number <= 0)
+        return ESRCH;
+    s->proc_pid = number;
+    return 0;
+}
+
+static int write_proc_file(struct spawn *s, const char *name, const char *text)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld/%s", s->proc_pid, name);
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    const size_t length = strlen(text);
+    const ssize_t n = write(fd, text, length);
+    const int error = n < 0 ? errno : (size_t)n < length ? EIO : 0;
+    close(fd);
+    return error;
+}
+
+/* Kernels before 3.19 have no setgroups file, and nothing to allow there. */
+static int write_setgroups(struct spawn *s)
+{
+    const int error = write_proc_file(s, "setgroups", s->request.setgroups);
+    return error == ENOENT ? 0 : error;
+}
+
+static int tell(struct spawn *s, unsigned char word)
+{
+    const ssize_t n = write(s->release_w, &word, 1);
+    return n == 1 ? 0 : errno;
+}
+
+/* The child's word, or the end. A child that has ended without execve has failed. */
+static enum spawn_result hear(struct spawn *s, int *ended)
+{
+    unsigned char word;
+    const ssize_t n = read(s->status_r, &word, 1);
+    if (n < 0)
+        return errno == EINTR ? SPAWN_INTERRUPTED : fail(s, STEP_RELEASE, errno);
+    *ended = n == 0;
+    if (*ended && (s->child_errno || s->child_at != STEP_EXECVE))
+        return fail(s, s->child_at, s->child_errno);
+    return SPAWN_OK;
+}
+
+static enum spawn_result release(struct spawn *s, int hold)
+{
+    if (!s->told) {
+        if (s->request.set_ids)
+            guard_enter(s);
+        STEP(s, STEP_RELEASE, tell(s, hold ? WORD_HOLD : WORD_GO));
+        s->told = 1;
+    }
+    if (!hold)
+        return SPAWN_OK;
+    int ended;
+    const enum spawn_result result = hear(s, &ended);
+    if (result == SPAWN_OK)
+        s->told = 0; /* it holds: another word is due */
+    return result;
+}
+
+static enum spawn_result finish(struct spawn *s)
+{
+    if (!s->told) {
+        const int error = tell(s, WORD_GO);
+        if (error)
+            return fail(s, STEP_RELEASE, error);
+        s->told = 1;
+    }
+    int ended;
+    const enum spawn_result result = hear(s, &ended);
+    if (result != SPAWN_OK)
+        return result;
+    guard_leave(s);
+    if (s->child_log.count && s->child_log.records[s->child_log.count - 1].end_ns == 0)
+        spawn_log_end(&s->child_log, 0); /* execve does not return to say so */
+    close_fd(&s->release_r);
+    close_fd(&s->release_w);
+    close_fd(&s->status_r);
+    munmap(s->stack, STACK_SIZE);
+    s->stack = NULL;
+    return SPAWN_OK;
+}
+
+static enum spawn_result reach(struct spawn *s, enum spawn_stop stop, enum spawn_stop until)
+{
+    const struct spawn_request *q = &s->request;
+    enum spawn_result result;
+
+    switch (stop) {
+    case STOP_CLONED:
+        pthread_rwlock_rdlock(&fork_lock);
+        result = prepare_and_clone(s);
+        pthread_rwlock_unlock(&fork_lock);
+        return result;
+    case STOP_UID_MAP:
+        if (q->uid_map || q->gid_map || q->setgroups)
+            STEP(s, STEP_PROC, find_in_proc(s));
+        if (q->uid_map)
+            STEP(s, STEP_UID_MAP, write_proc_file(s, "uid_map", q->uid_map));
+        return SPAWN_OK;
+    case STOP_SETGROUPS:
+        if (q->setgroups)
+            STEP(s, STEP_SETGROUPS_FILE, write_setgroups(s));
+        return SPAWN_OK;
+    case STOP_GID_MAP:
+        if (q->gid_map)
+            STEP(s, STEP_GID_MAP, write_proc_file(s, "gid_map", q->gid_map));
+        return SPAWN_OK;
+    case STOP_RELEASED:
+        return release(s, until == STOP_RELEASED);
+    case STOP_EXECED:
+        return finish(s);
+    case STOP_NOTHING:
+        break;
+    }
+    return SPAWN_OK;
+}
+
+/* ---- the interface ---- */
+
+void spawn_init(struct spawn *s)
+{
+    memset(s, 0, sizeof *s);
+    s->pidfd = s->release_r = s->release_w = s->status_r = s->status_w = -1;
+    s->null_r = s->null_w = -1;
+}
+
+enum spawn_result spawn_advance(struct spawn *s, enum spawn_stop until)
+{
+    while (s->reached < until) {
+        const enum spawn_stop next = (enum spawn_stop)(s->reached + 1);
+        const enum spawn_result result = reach(s, next, until);
+        if (result != SPAWN_OK)
+            return result;
+        s->reached = next;
+    }
+    return SPAWN_OK;
+}
+
+void spawn_abandon(struct spawn *s)
+{
+    if (s->pid > 0 && s->pidfd >= 0 && s->owner == getpid()) {
+        siginfo_t info = {0};
+        syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0);
+        while (waitid(WAIT_BY_PIDFD, (id_t)s->pidfd, &info, WEXITED) < 0 && errno == EINTR)
+            ;
+        if (info.si_code == CLD_KILLED)
+            s->killed_by = info.si_status;
+        /* The parent may have failed only because the child had failed before. */
+        if (s->child_errno && s->reached < STOP_EXECED) {
+            s->failed_step = s->child_at;
+            s->failed_errno = s->child_errno;
+        }
+        guard_leave(s);
+    }
+    s->pid = 0;
+    close_fd(&s->release_r);
+    close_fd(&s->release_w);
+    close_fd(&s->status_r);
+    close_fd(&s->status_w);
+    close_fd(&s->null_r);
+    close_fd(&s->null_w);
+    close_fd(&s->pidfd);
+    if (s->stack)
+        munmap(s->stack, STACK_SIZE);
+    s->stack = NULL;
+}
+
+void spawn_disown(struct spawn *s)
+{
+    s->pid = 0;
+    close_fd(&s->pidfd);
+}

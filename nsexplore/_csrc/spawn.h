@@ -1,0 +1,154 @@
+/* Start a process in new namespaces from a process with many threads.
+ *
+ * A start is one struct spawn, driven forward by spawn_advance() from stop to
+ * stop. Nothing here knows Python; module.c binds it.
+ */
+#ifndef NSEXPLORE_SPAWN_H
+#define NSEXPLORE_SPAWN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What may fail or take time, in the order in which it happens. */
+enum spawn_step {
+    /* the parent's */
+    STEP_PIPE,
+    STEP_DEVNULL,
+    STEP_STACK,
+    STEP_CLONE,
+    STEP_PROC,
+    STEP_UID_MAP,
+    STEP_SETGROUPS_FILE,
+    STEP_GID_MAP,
+    STEP_RELEASE,
+    /* the child's */
+    STEP_SETPGID,
+    STEP_FILES,
+    STEP_CLOSE,
+    STEP_DEATH_SIGNAL,
+    STEP_WAIT,
+    STEP_SETGROUPS,
+    STEP_SETGID,
+    STEP_SETUID,
+    STEP_PROPAGATION,
+    STEP_MOUNT_PROC,
+    STEP_NEWTIME,
+    STEP_CHDIR,
+    STEP_DEATH_SIGNAL_AGAIN,
+    STEP_HOLD,
+    STEP_SIGNALS,
+    STEP_EXECVE,
+    STEP_COUNT
+};
+
+struct spawn_step_info {
+    const char *name;
+    const char *syscalls;
+    int by_child;
+};
+extern const struct spawn_step_info spawn_steps[STEP_COUNT];
+
+/* Where a start can be looked at. Each is reached only through the one before. */
+enum spawn_stop {
+    STOP_NOTHING,
+    STOP_CLONED,    /* the child exists and waits; no map is written */
+    STOP_UID_MAP,   /* these three are reached at once where there is nothing to write */
+    STOP_SETGROUPS,
+    STOP_GID_MAP,
+    STOP_RELEASED,  /* the child has its credentials and mounts, and waits before execve */
+    STOP_EXECED     /* execve has succeeded; the child has a memory of its own */
+};
+
+enum spawn_result {
+    SPAWN_OK,
+    SPAWN_FAILED,     /* failed_step and failed_errno say how; the child is gone and reaped */
+    SPAWN_INTERRUPTED /* a signal arrived while the child was waited for; call again */
+};
+
+/* What is asked for. All pointers are borrowed and must outlive the start. */
+struct spawn_request {
+    const char *path;
+    char *const *argv;
+    char *const *envp;
+    const char *cwd; /* NULL: the caller's */
+    unsigned long namespaces; /* CLONE_NEW* */
+    const char *uid_map; /* NULL: write none */
+    const char *gid_map;
+    const char *setgroups; /* "allow" or "deny"; NULL: write none */
+    int set_ids;
+    uid_t uid;
+    gid_t gid;
+    int set_groups;
+    size_t group_count;
+    const gid_t *groups;
+    size_t file_count; /* files[i] becomes fd i; -1 is /dev/null */
+    int *files; /* written to: by the parent until clone, by the child from then on */
+    unsigned long propagation; /* MS_PRIVATE, MS_SLAVE, MS_SHARED, or 0 */
+    int mount_proc;
+    int detached;
+};
+
+struct spawn_record {
+    enum spawn_step step;
+    int error;
+    int64_t start_ns, end_ns; /* CLOCK_MONOTONIC */
+};
+
+/* Two logs, so that parent and child never write to the same one. */
+struct spawn_log {
+    struct spawn_record records[24]; /* more than either side has steps */
+    size_t count;
+};
+
+struct spawn {
+    struct spawn_request request;
+    enum spawn_stop reached;
+
+    pid_t pid;   /* in the caller's PID namespace; 0 until cloned */
+    int pidfd;   /* owned; -1 until cloned */
+    long proc_pid; /* the child's number in the mounted /proc; 0 until looked up */
+    pid_t owner; /* the process that may kill and reap the child */
+
+    enum spawn_step failed_step;
+    int failed_errno; /* 0 with SPAWN_FAILED: the child was killed by killed_by */
+    int killed_by;
+
+    struct spawn_log parent_log, child_log;
+
+    /* private to spawn.c and child.c */
+    int release_r, release_w; /* the parent's word to the child; its end: the parent is gone */
+    int status_r, status_w;   /* the child's word to the parent; its end: exec'd, or gone */
+    int null_r, null_w;       /* /dev/null */
+    int child_release_r, child_status_w; /* as they were at clone, for the child */
+    void *stack;
+    int told;         /* the byte of the current release is written */
+    int guarded;      /* counted in the dumpable guard */
+    int cloned_errno; /* from the thread that cloned */
+    int clone_done;
+    volatile enum spawn_step child_at; /* where the child is, for one killed on the way */
+    volatile int child_errno; /* set last by a child that failed at child_at */
+};
+
+/* Once per process: locks that are right after fork(2), too. Returns 0 or an errno. */
+int spawn_setup(void);
+
+void spawn_init(struct spawn *s);
+
+/* Drive the start up to `until`. Blocks without holding any lock. */
+enum spawn_result spawn_advance(struct spawn *s, enum spawn_stop until);
+
+/* Kill and reap what there is, at any stop; close everything. Safe to call twice,
+ * and in a forked copy of the process, where it only closes. */
+void spawn_abandon(struct spawn *s);
+
+/* Keep the process, forget the start: closes the pidfd only. */
+void spawn_disown(struct spawn *s);
+
+/* For child.c */
+enum { WORD_GO = 'g', WORD_HOLD = 'h', WORD_HOLDING = 'w' };
+int spawn_child(void *spawn);
+void spawn_log_begin(struct spawn_log *log, enum spawn_step step);
+void spawn_log_end(struct spawn_log *log, int error);
+
+#endif

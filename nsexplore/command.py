@@ -1,0 +1,94 @@
+"""A command as it will be asked of the kernel: garden's ``exec.Cmd``, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ._renders import Renders
+from .flags import NO_NAMESPACES, CloneFlags
+from .idmap import IDMap
+
+__all__ = ["Command", "Credential", "Propagation"]
+
+Propagation = Literal["private", "slave", "shared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """The identity the child takes, counted inside; ``groups`` are its supplementary groups."""
+
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Renders):
+    """What will be asked of the kernel. Making one spawns nothing.
+
+    Attributes
+    ----------
+    path : str
+        The program, looked up in PATH as Go does; the name itself where that failed.
+    args : tuple of str
+        The argument vector; the first is the name as given.
+    stdin, stdout, stderr : int or None
+        A file descriptor of this process; None is /dev/null.
+    env : mapping of str to str, or None
+        None: this process's environment at the time of the start.
+    cwd : str or None
+        None: this process's working directory.
+    clone_flags : CloneFlags
+        The namespaces that will be new.
+    uid_mappings, gid_mappings : IDMap or None
+        None without a new user namespace.
+    gid_mappings_enable_setgroups : bool
+        What is written to /proc/PID/setgroups: "allow" or "deny".
+    credential : Credential or None
+        None: the child keeps this process's credentials.
+    extra_files : tuple of int
+        They arrive as fd 3, 4, … in order.
+    propagation : {"private", "slave", "shared"} or None
+        Of all mounts in a new mount namespace (mount_namespaces(7)); None: as they are.
+    mount_proc : bool
+        Mount a fresh /proc inside.
+    detached : bool
+        The process may outlive this one.
+    lookup_error : str or None
+        Why `path` cannot be started, where planning found that out already;
+        starting it raises `StartError` with these words.
+    birth : bool
+        Stop just before execve for the birth view. How one looks is not part
+        of what is asked: it does not count when commands are compared.
+    """
+
+    path: str
+    args: tuple[str, ...]
+    stdin: int | None = None
+    stdout: int | None = None
+    stderr: int | None = None
+    env: Mapping[str, str] | None = None
+    cwd: str | None = None
+    clone_flags: CloneFlags = NO_NAMESPACES
+    uid_mappings: IDMap | None = None
+    gid_mappings: IDMap | None = None
+    gid_mappings_enable_setgroups: bool = False
+    credential: Credential | None = None
+    extra_files: tuple[int, ...] = ()
+    propagation: Propagation | None = None
+    mount_proc: bool = False
+    detached: bool = False
+    lookup_error: str | None = None
+    birth: bool = field(default=True, compare=False)
+
+    @property
+    def privileged(self) -> bool:
+        """No new user namespace: root inside is the machine's real root."""
+        return CloneFlags.NEWUSER not in self.clone_flags
+
+    def __str__(self) -> str:
+        from .pictures import text
+
+        return text(self)

@@ -1,0 +1,422 @@
+"""garden-linux's `NamespacingExecer`: a command in new namespaces."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from ._renders import Renders
+from .command import Command, Credential, Propagation
+from .errors import IDMapError, StartError
+from .flags import ALL_NAMESPACES, CloneFlags
+from .idmap import IDMap, check_max_uid
+from .lookup import look_path
+from .process import Completed, Process
+from .procfs import max_valid_id
+from .runner import CommandRunner, NativeCommandRunner, ending_on_error
+from .stepping import Step
+from .streams import Stream, Streams, descriptor
+
+__all__ = ["NamespacingExecer"]
+
+Argument = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+
+@dataclass(frozen=True)
+class NamespacingExecer(Renders):
+    """Start commands in new namespaces.
+
+    As in garden-linux, a command gets new IPC, network, mount, UTS and PID
+    namespaces and, unless `privileged`, a user namespace in which it is root.
+
+    Parameters
+    ----------
+    command_runner : CommandRunner
+        What really starts a command; the native spawner by default.
+    extra_files : sequence of files or file descriptors
+        They arrive in the child at fd 3, 4, … in order. No other fd above 2 is open there.
+    privileged : bool
+        No user namespace: root inside is then **this machine's real root**.
+    max_uid : int, optional
+        Root inside is this UID and GID outside; 1 to max_uid-1 stay
+        themselves. From 2 to 4294967294. By default `max_valid_id`.
+    id_map : "rootless" or IDMap, optional
+        Instead of garden's map of `max_uid`. ``"rootless"`` maps root inside to
+        one's own UID, and denies setgroups: what an ordinary user may do.
+    gid_map : IDMap, optional
+        For groups, where it is not the same as `id_map`.
+    clone_flags : CloneFlags, optional
+        Exactly these namespaces instead of garden's; all eight kinds can be made.
+    propagation : {"private", "slave", "shared"} or None
+        Of the mounts in a new mount namespace. "private" by default, as in
+        unshare(1): on a machine with a shared ``/`` a mount made inside would
+        appear outside. None leaves it, as garden does.
+    mount_proc : bool
+        Mount a fresh /proc inside.
+    detached : bool
+        Processes may outlive this one.
+
+    Raises
+    ------
+    IDMapError, TypeError, ValueError
+        The arguments do not fit; nothing was spawned.
+
+    Examples
+    --------
+    >>> NamespacingExecer(max_uid=65535).plan("/bin/sleep", "60").uid_mappings[0]
+    IDMapping(container_id=0, host_id=65535, size=1)
+    """
+
+    command_runner: CommandRunner = field(default_factory=NativeCommandRunner)
+    extra_files: tuple[Any, ...] = ()
+    privileged: bool = False
+    max_uid: int | None = None
+    id_map: Literal["rootless"] | IDMap | None = None
+    gid_map: IDMap | None = None
+    clone_flags: CloneFlags | None = None
+    propagation: Propagation | None = "private"
+    mount_proc: bool = False
+    detached: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "extra_files", tuple(self.extra_files))
+        if self.max_uid is not None:
+            check_max_uid(self.max_uid)
+        self._check_map_arguments()
+        self._check_flags()
+        self._check_mounts()
+
+    def _check_map_arguments(self) -> None:
+        if isinstance(self.id_map, str) and self.id_map != "rootless":
+            raise ValueError(f'id_map={self.id_map!r} must be "rootless", an IDMap or None')
+        for name, value in (("id_map", self.id_map), ("gid_map", self.gid_map)):
+            if not isinstance(value, IDMap | str | None):
+                raise TypeError(f"{name} must be an IDMap, not {value!r}")
+        if self.gid_map is not None and not isinstance(self.id_map, IDMap):
+            raise ValueError("gid_map goes beside an id_map of your own")
+        if self.id_map is not None and self.privileged:
+            raise ValueError("id_map belongs to a user namespace; privileged=True makes none")
+        for name, value in (("id_map", self.id_map), ("gid_map", self.gid_map)):
+            if isinstance(value, IDMap):
+                value.validate(kind="uid" if name == "id_map" else "gid")
+                if value.to_host(0) is None:
+                    raise IDMapError(
+                        f"{name} has no line for ID 0 inside, which the process is to become"
+                    )
+
+    def _check_flags(self) -> None:
+        if self.clone_flags is None:
+            return
+        if isinstance(self.clone_flags, bool) or not isinstance(self.clone_flags, int):
+            raise TypeError(f"clone_flags must be CloneFlags, not {self.clone_flags!r}")
+        other = int(self.clone_flags) & ~int(ALL_NAMESPACES)
+        if other:
+            raise ValueError(f"clone_flags: {other:#x} stands for no namespace; see CloneFlags")
+        object.__setattr__(self, "clone_flags", CloneFlags(self.clone_flags))
+        if self.privileged and CloneFlags.NEWUSER in self.clone_flags:
+            raise ValueError("privileged=True means no user namespace: leave NEWUSER out of it")
+
+    def _check_mounts(self) -> None:
+        if self.propagation not in (None, *get_args(Propagation)):
+            known = ", ".join(map(repr, get_args(Propagation)))
+            raise ValueError(f"propagation={self.propagation!r} must be one of {known} or None")
+        if not self.mount_proc:
+            return
+        missing = (CloneFlags.NEWNS | CloneFlags.NEWPID) & ~self._flags()
+        if missing:
+            raise ValueError(f"mount_proc=True needs {missing!s} too: else it is this machine's")
+        if self.propagation not in ("private", "slave"):
+            raise ValueError(
+                "mount_proc=True with these mounts shared would mount it outside, too:"
+                ' use propagation="private" or "slave"'
+            )
+
+    # -- planning -----------------------------------------------------------
+
+    def _flags(self) -> CloneFlags:
+        if self.clone_flags is not None:
+            return self.clone_flags
+        return CloneFlags.garden(privileged=self.privileged)
+
+    def _maps(self) -> tuple[IDMap, IDMap]:
+        if isinstance(self.id_map, IDMap):
+            return self.id_map, self.gid_map or self.id_map
+        if self.id_map == "rootless":
+            return IDMap.rootless(), IDMap.rootless(os.getegid())
+        if self.max_uid is not None:
+            return (IDMap.garden(self.max_uid),) * 2
+        largest = max_valid_id()
+        try:
+            return (IDMap.garden(largest),) * 2
+        except IDMapError as error:
+            raise IDMapError(
+                f"the largest ID that is valid here is {largest} (/proc/self/uid_map and gid_map),"
+                f' too small for garden\'s map: {error}; use id_map="rootless"',
+                errno=error.errno,
+                line=error.line,
+                rule=error.rule,
+            ) from None
+
+    def plan(
+        self,
+        bin_path: Argument,
+        *args: Argument,
+        stdin: Stream = None,
+        stdout: Stream = None,
+        stderr: Stream = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Argument | None = None,
+    ) -> Command:
+        """Return what would be asked of the kernel. Spawns nothing, needs no privilege.
+
+        Parameters
+        ----------
+        bin_path : str, bytes or path
+            The program; a bare name is looked up in PATH, as Go does.
+        *args : str, bytes or path
+            Its arguments.
+        stdin, stdout, stderr : file or int, optional
+            Default is /dev/null.
+        env : mapping, optional
+            The whole environment; this process's by default.
+        cwd : str or path, optional
+            The working directory; this process's by default.
+
+        Returns
+        -------
+        Command
+
+        Raises
+        ------
+        TypeError, ValueError
+            Names the argument that does not fit.
+        """
+        name = _text("bin_path", bin_path)
+        path, lookup_error = look_path(name)
+        flags = self._flags()
+        uid_map = gid_map = None
+        if CloneFlags.NEWUSER in flags:
+            uid_map, gid_map = self._maps()
+        return Command(
+            path=path,
+            args=(name, *(_text(f"args[{i}]", arg) for i, arg in enumerate(args))),
+            stdin=_file("stdin", stdin),
+            stdout=_file("stdout", stdout),
+            stderr=_file("stderr", stderr),
+            env=None if env is None else _environment(env),
+            cwd=None if cwd is None else _text("cwd", cwd),
+            clone_flags=flags,
+            uid_mappings=uid_map,
+            gid_mappings=gid_map,
+            gid_mappings_enable_setgroups=uid_map is not None and self.id_map != "rootless",
+            credential=None if uid_map is None else Credential(0, 0),
+            extra_files=tuple(
+                descriptor(file, f"extra_files[{i}]") for i, file in enumerate(self.extra_files)
+            ),
+            propagation=self.propagation if CloneFlags.NEWNS in flags else None,
+            mount_proc=self.mount_proc,
+            detached=self.detached,
+            lookup_error=lookup_error,
+        )
+
+    # -- starting -----------------------------------------------------------
+
+    def exec(self, bin_path: Argument, *args: Argument) -> int:
+        """Start a command with stdio on /dev/null and return its PID: garden's own call.
+
+        The process lives until its end or this process's. Its exit status can
+        be had with ``os.waitpid(pid, 0)``; where nobody has asked within a
+        second of its end, it is reaped.
+
+        Raises
+        ------
+        StartError
+            With the failed step, errno and a hint. Nothing is left behind.
+        """
+        from .reaping import reap_later
+
+        process = self._launch(replace(self.plan(bin_path, *args), birth=False))
+        spawn, process._spawn = process._spawn, None
+        if spawn is not None:
+            reap_later(spawn)
+        return process.pid
+
+    def start(
+        self,
+        bin_path: Argument,
+        *args: Argument,
+        stdin: Stream = None,
+        stdout: Stream = None,
+        stderr: Stream = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Argument | None = None,
+        text: bool = True,
+    ) -> Process:
+        """Start a command and return its `Process`.
+
+        Parameters
+        ----------
+        bin_path, *args, env, cwd
+            As in `plan`.
+        stdin, stdout, stderr : optional
+            None is /dev/null; `subprocess.PIPE`, ``DEVNULL``, ``STDOUT``, a
+            file descriptor or a file as there.
+        text : bool
+            Whether our ends of pipes speak text (UTF-8; undecodable bytes are
+            replaced) or bytes.
+
+        Raises
+        ------
+        StartError
+            With the failed step, errno and a hint. Nothing is left behind.
+        TypeError, ValueError
+            Names the argument that does not fit; nothing was spawned.
+        """
+        streams, command = self._prepare(bin_path, args, stdin, stdout, stderr, env, cwd)
+        try:
+            process = self._launch(command)
+            streams.close_child_ends()
+            process.stdin, process.stdout, process.stderr = streams.files(text=text)
+        except BaseException:
+            streams.close()
+            raise
+        return process
+
+    def step(
+        self,
+        bin_path: Argument,
+        *args: Argument,
+        stdin: Stream = None,
+        stdout: Stream = None,
+        stderr: Stream = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Argument | None = None,
+        text: bool = True,
+    ) -> Step:
+        """Start a command, stopped between the steps of its start; see `Step`.
+
+        It is the native spawner that stops, whichever `command_runner` there is.
+        Parameters and errors are those of `start`.
+        """
+        streams, command = self._prepare(bin_path, args, stdin, stdout, stderr, env, cwd)
+        try:
+            return Step(command, streams, text=text)
+        except BaseException:
+            streams.close()
+            raise
+
+    def run(
+        self,
+        bin_path: Argument,
+        *args: Argument,
+        input: str | bytes | None = None,
+        timeout: float | None = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Argument | None = None,
+    ) -> Completed:
+        """Run a command to its end, capturing its output.
+
+        Parameters
+        ----------
+        input : str or bytes, optional
+            What it reads from stdin; /dev/null by default.
+        timeout : float, optional
+            Seconds.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            Everything that was started is killed and reaped; the output so far
+            is in its ``stdout`` and ``stderr``.
+        StartError, TypeError, ValueError
+            As in `start`.
+        """
+        pipe = subprocess.PIPE
+        stdin = None if input is None else pipe
+        with self.start(
+            bin_path, *args, stdin=stdin, stdout=pipe, stderr=pipe, env=env, cwd=cwd
+        ) as process:
+            stdout, stderr = process.communicate(input, timeout)
+            return Completed(
+                process.command,
+                process.wait(),
+                stdout or "",
+                stderr or "",
+                process.birth,
+                process.timeline,
+            )
+
+    def _prepare(
+        self,
+        bin_path: Argument,
+        args: tuple[Argument, ...],
+        stdin: Stream,
+        stdout: Stream,
+        stderr: Stream,
+        env: Mapping[str, str] | None,
+        cwd: Argument | None,
+    ) -> tuple[Streams, Command]:
+        streams = Streams.open(stdin, stdout, stderr)
+        try:
+            i, o, e = streams.child
+            return streams, self.plan(
+                bin_path, *args, stdin=i, stdout=o, stderr=e, env=env, cwd=cwd
+            )
+        except BaseException:
+            streams.close()
+            raise
+
+    def _launch(self, command: Command) -> Process:
+        with ending_on_error():
+            try:
+                process = self.command_runner.start(command)
+            except StartError:
+                raise
+            except Exception as error:
+                number = error.errno if isinstance(error, OSError) else None
+                raise StartError(
+                    str(error),
+                    errno=number,
+                    step="runner",
+                    detail=f"{type(self.command_runner).__name__}.start raised"
+                    f" {type(error).__name__}",
+                ) from error
+            if not isinstance(getattr(process, "pid", None), int):
+                raise StartError(
+                    f"the command runner returned no process but {process!r}",
+                    step="runner",
+                    detail=f"{type(self.command_runner).__name__}.start",
+                    hint="a CommandRunner's start(command) returns a Process",
+                )
+            return process
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str | bytes | os.PathLike):
+        raise TypeError(f"{name} must be str, bytes or a path, not {value!r}")
+    text = os.fsdecode(value)
+    if "\0" in text:
+        raise ValueError(f"{name}={text!r} contains a NUL byte, which ends a string in execve(2)")
+    return text
+
+
+def _file(name: str, value: Stream) -> int | None:
+    if value is None or (type(value) is int and value == subprocess.DEVNULL):
+        return None
+    return descriptor(value, name)
+
+
+def _environment(env: Mapping[str, str]) -> Mapping[str, str]:
+    if not isinstance(env, Mapping):
+        raise TypeError(f"env must be a mapping of str to str, not {env!r}")
+    checked = {}
+    for name, value in env.items():
+        key = _text("a name in env", name)
+        if not key or "=" in key:
+            raise ValueError(f"env: {key!r} is no name of a variable")
+        checked[key] = _text(f"env[{key!r}]", value)
+    return MappingProxyType(checked)

@@ -1,0 +1,1 @@
+"""Opening JupyterLab on the notebooks."""

@@ -1,0 +1,47 @@
+"""Finding a program in PATH by the rules of Go's os/exec."""
+
+from __future__ import annotations
+
+import os
+
+__all__ = ["look_path"]
+
+
+def look_path(name: str) -> tuple[str, str | None]:
+    """Return (path, error): where the program is, or Go's words for why it cannot be run.
+
+    A name with a slash is taken as it is. A bare name is looked up in this
+    process's PATH; a hit through a relative entry is refused, and an empty or
+    unset PATH finds nothing (os/exec of Go 1.19 and later).
+
+    Examples
+    --------
+    >>> look_path("/no/such/file")
+    ('/no/such/file', None)
+    >>> look_path("")
+    ('', 'exec: no command')
+    """
+    if not name:
+        return "", "exec: no command"
+    if "/" in name:
+        return name, None
+    path = os.environ.get("PATH", "")
+    for entry in path.split(":") if path else []:
+        found = os.path.normpath(os.path.join(entry or ".", name))
+        if os.path.isdir(found) or not os.access(found, os.X_OK, effective_ids=_HAS_EACCESS):
+            continue
+        if not os.path.isabs(found):
+            return (
+                found,
+                f"exec: {_quote(name)}: cannot run executable found relative to current directory",
+            )
+        return found, None
+    return name, f"exec: {_quote(name)}: executable file not found in $PATH"
+
+
+_HAS_EACCESS = os.access in os.supports_effective_ids
+
+
+def _quote(name: str) -> str:
+    escaped = name.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+    return f'"{escaped}"'

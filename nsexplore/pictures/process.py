@@ -1,0 +1,242 @@
+"""Pictures of a started process: running, completed, or stopped at a step of its start.
+
+The classes live in modules that act; nothing here needs more of them than
+the few attributes written down below, so nothing here imports them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ..command import Command
+from ..flags import CloneFlags
+from ..timeline import Timeline
+from ..views import ProcessView
+from . import timeline as _timeline
+from . import view as _view
+from ._escape import output, shell, visible
+from ._html import Html, escape, folded, join, muted, section, tag
+from ._plain import facts, indent
+from ._words import PRIVILEGED, credential_rows, exit_status, kinds_by_set, moment
+from .command import clone_html
+
+__all__ = [
+    "completed_html",
+    "completed_text",
+    "process_html",
+    "process_text",
+    "step_html",
+    "step_text",
+]
+
+
+class _Started(Protocol):
+    @property
+    def command(self) -> Command | None: ...
+    @property
+    def args(self) -> Sequence[str]: ...
+    @property
+    def returncode(self) -> int | None: ...
+    @property
+    def birth(self) -> ProcessView | None: ...
+    @property
+    def timeline(self) -> Timeline | None: ...
+
+
+class _Running(_Started, Protocol):
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+
+
+class _Completed(_Started, Protocol):
+    @property
+    def stdout(self) -> str | None: ...
+    @property
+    def stderr(self) -> str | None: ...
+
+
+class _Step(Protocol):
+    @property
+    def state(self) -> str: ...
+    @property
+    def command(self) -> Command | None: ...
+    @property
+    def states(self) -> Sequence[str]: ...
+    @property
+    def timeline(self) -> Timeline | None: ...
+    def view(self) -> ProcessView: ...
+
+
+# -- running --------------------------------------------------------------------
+
+
+def process_text(process: _Running) -> str:
+    """Return whether it runs, what it is, and how it was born."""
+    return "\n".join([_process_head(process), f"  {_args(process)}", *_history_text(process)])
+
+
+def process_html(process: _Running) -> Html:
+    """Return whether it runs, what it is, and how it was born."""
+    head = tag("div", tag("b", _process_head(process)), class_="nsx-row")
+    args = tag("code", escape(_args(process), 8192))
+    return join((section(head, args), *_history_html(process, open_=True)))
+
+
+def _process_head(process: _Running) -> str:
+    code = process.poll()
+    state = "running" if code is None else f"ended: {exit_status(code)}"
+    return f"process {process.pid} · {state}"
+
+
+# -- completed ------------------------------------------------------------------
+
+
+def completed_text(done: _Completed) -> str:
+    """Return how it ended, what it wrote, and how it was born."""
+    lines = [exit_status(done.returncode), f"  {_args(done)}"]
+    for name, stream in _streams(done):
+        if not stream:
+            lines.append(f"{name}  {'(not captured)' if stream is None else '(empty)'}")
+        else:
+            # Only "\n" ends a line here: every other separator is a visible escape by now.
+            shown = output(stream, f".{name}").removesuffix("\n").split("\n")
+            lines += [name, *(f"  {line}" for line in shown)]
+    return "\n".join([*lines, *_history_text(done)])
+
+
+def completed_html(done: _Completed) -> Html:
+    """Return how it ended, what it wrote, and, folded, how it was born."""
+    ok = done.returncode == 0
+    word = f"{'✓' if ok else '✗'} {exit_status(done.returncode)}"
+    head = tag(
+        "div",
+        tag("b", word, class_="nsx-ok" if ok else "nsx-bad"),
+        tag("code", escape(_args(done), 8192)),
+        class_="nsx-row",
+    )
+    streams = (_stream_html(name, stream) for name, stream in _streams(done))
+    return join((section(head), section(*streams), *_history_html(done)))
+
+
+def _streams(done: _Completed) -> tuple[tuple[str, str | None], ...]:
+    return ("stdout", done.stdout), ("stderr", done.stderr)
+
+
+def _stream_html(name: str, stream: str | None) -> Html:
+    if not stream:
+        what = f"{name}: {'not captured' if stream is None else 'empty'}"
+        return tag("p", muted(what), class_="nsx-p")
+    shown = Html(_escape_output(output(stream, f".{name}")))
+    return join((tag("div", name, class_="nsx-h"), tag("pre", shown, class_="nsx-pre")))
+
+
+def _escape_output(shown: str) -> str:
+    # `output` bounded it and left lines and tabs alone, which `escape` would not.
+    return "\n".join(
+        "\t".join(escape(cell, 65536) for cell in line.split("\t")) for line in shown.split("\n")
+    )
+
+
+# -- stopped --------------------------------------------------------------------
+
+
+def step_text(step: _Step) -> str:
+    """Return where the start has stopped, and the process as it is there."""
+    way = " > ".join(f"[{state}]" if here else state for state, here in _way(step))
+    view, why = _look(step)
+    lines = (
+        [f"step · {way}", f"  {shell(step.command.args)}"] if step.command else [f"step · {way}"]
+    )
+    lines.append(f"no view: {why}" if view is None else _view.as_text(view, _flags(step)))
+    if step.timeline is not None:
+        lines.append(_timeline.headline(step.timeline))
+    return "\n".join(lines)
+
+
+def step_html(step: _Step) -> Html:
+    """Return where the start has stopped, and the process as it is there."""
+    way = [
+        tag("li", state, class_="nsx-here" if here else None, aria_current="step" if here else None)
+        for state, here in _way(step)
+    ]
+    view, why = _look(step)
+    parts = [section(tag("ol", *way, class_="nsx-way", aria_label="Steps of the start"))]
+    if view is None:
+        parts.append(section(tag("p", muted(f"no view: {why}"), class_="nsx-p")))
+    else:
+        parts.append(_view.as_html(view, _flags(step)))
+    return join((*parts, *_timeline_html(step)))
+
+
+def _way(step: _Step) -> list[tuple[str, bool]]:
+    states = [*step.states]
+    if step.state not in states:  # "ended"
+        states.append(step.state)
+    return [(visible(state, 40), state == step.state) for state in states]
+
+
+def _look(step: _Step) -> tuple[ProcessView | None, str]:
+    try:
+        return step.view(), ""
+    except (OSError, ValueError, RuntimeError) as problem:
+        # A step that has ended has nothing to look at: say so instead of failing to show.
+        return None, visible(problem)
+
+
+# -- what they share ------------------------------------------------------------
+
+
+def _args(started: _Started) -> str:
+    return shell(started.args)
+
+
+def _flags(started: _Started | _Step) -> CloneFlags | None:
+    return None if started.command is None else started.command.clone_flags
+
+
+def _history_text(started: _Started) -> list[str]:
+    lines: list[str] = []
+    if started.command is not None and started.command.privileged:
+        lines.append(PRIVILEGED)
+    if started.birth is not None:
+        lines += ["birth (all of it in .birth)", *indent(_birth(started.birth, started.command))]
+    if started.timeline is not None:
+        lines.append(_timeline.headline(started.timeline))
+    return lines
+
+
+def _birth(birth: ProcessView, command: Command | None) -> list[str]:
+    rows = [("seen", moment(birth))]
+    if command is not None:
+        new, shared = kinds_by_set(command)
+        rows.append(("new", " ".join(kind.name for kind in new) or "none"))
+        rows.append(("shared", " ".join(kind.name for kind in shared) or "none"))
+    rows += [
+        (name, f"{out} outside, {inside} inside")
+        for name, out, inside in credential_rows(birth)
+        if out is not None and name != "groups"
+    ]
+    if len(birth.nspid) > 1:
+        rows.append(("pid", f"{birth.nspid[0]} outside, {birth.nspid[-1]} inside"))
+    return facts(rows)
+
+
+def _history_html(started: _Started, *, open_: bool = False) -> list[Html]:
+    parts: list[Html] = []
+    if started.command is not None:
+        if started.command.privileged:
+            parts.append(section(tag("p", PRIVILEGED, class_="nsx-p nsx-warn")))
+        parts.append(section(clone_html(started.command)))
+    if started.birth is not None:
+        view = _view.as_html(started.birth, _flags(started))
+        parts.append(folded("birth · just before execve", view, open_=open_))
+    return [*parts, *_timeline_html(started)]
+
+
+def _timeline_html(value: _Started | _Step) -> list[Html]:
+    if value.timeline is None or not value.timeline.steps:
+        return []
+    summary = _timeline.headline(value.timeline)
+    return [folded(summary, _timeline.as_html(value.timeline, below=True))]

@@ -1,0 +1,87 @@
+"""Pictures of a timeline: the steps of a start and how long each took."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..timeline import Timeline, TimelineStep
+from ._escape import visible
+from ._html import Html, code, muted, section, table, tag
+from ._plain import columns, indent
+from ._words import duration, error, micros
+
+__all__ = ["as_html", "as_text", "headline"]
+
+SHOWN: Final = 100
+
+
+def headline(timeline: Timeline) -> str:
+    """Return the whole in one line, such as ``timeline · 0.61 ms to execve``."""
+    if not timeline.steps:
+        return "timeline · no step was recorded"
+    failed = next((step for step in timeline if step.errno), None)
+    if failed is not None:
+        name = visible(failed.name, 40)
+        return f"timeline · {name} failed after {duration(timeline.total_us)}"
+    last = visible(timeline.steps[-1].name, 40)
+    return f"timeline · {duration(timeline.total_us)} to {last}"
+
+
+def as_text(timeline: Timeline) -> str:
+    """Return the steps as an aligned table."""
+    header = ("step", "by", "start", "duration", "result", "system calls")
+    rows = (
+        (s.name, s.by, micros(s.start_us), micros(s.duration_us), _result(s), _calls(s))
+        for s in timeline[:SHOWN]
+    )
+    lines = columns(rows, header, right="llrrll") if timeline.steps else []
+    return "\n".join([headline(timeline), *indent([*lines, *_more(timeline)])])
+
+
+def as_html(timeline: Timeline, *, below: bool = False) -> Html:
+    """Return the steps with bars that stand where they happened; `below` its headline already."""
+    total = timeline.total_us or 1.0
+    rows = (
+        (
+            tag("code", s.name),
+            muted(s.by),
+            _bar(s, total),
+            tag("span", micros(s.duration_us), class_="nsx-nb"),
+            _result_html(s),
+            code(_calls(s)),
+        )
+        for s in timeline[:SHOWN]
+    )
+    header = ("step", "by", "when", "duration", "result", "system calls")
+    caption = tag("span", headline(timeline), class_="nsx-sr" if below else None)
+    more = (tag("p", line, class_="nsx-p nsx-mut") for line in _more(timeline))
+    return section(table(caption, header, rows, class_="nsx-t nsx-tl"), *more)
+
+
+def _calls(step: TimelineStep) -> str:
+    return ", ".join(call.strip() for call in step.syscall.split(","))
+
+
+def _result(step: TimelineStep) -> str:
+    return error(step.errno) if step.errno else "ok"
+
+
+def _result_html(step: TimelineStep) -> Html:
+    if step.errno:
+        return tag("span", f"✗ {_result(step)}", class_="nsx-bad")
+    return muted("ok")
+
+
+def _bar(step: TimelineStep, total: float) -> Html:
+    start = min(max(step.start_us / total * 100, 0.0), 100.0)
+    width = min(max(step.duration_us / total * 100, 0.0), 100.0 - start)
+    state = "nsx-fail" if step.errno else f"nsx-{step.by}" if step.by == "child" else ""
+    bar = tag(
+        "i", class_=f"nsx-bar {state}".rstrip(), style=f"left:{start:.2f}%;width:{width:.2f}%"
+    )
+    return tag("span", bar, class_="nsx-track", title=f"from {micros(step.start_us)}")
+
+
+def _more(timeline: Timeline) -> list[str]:
+    hidden = len(timeline) - SHOWN
+    return [] if hidden <= 0 else [f"… {hidden} more in .steps"]

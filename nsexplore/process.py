@@ -1,0 +1,294 @@
+"""A process started in namespaces, and what is left of one that has ended."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+import warnings
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any
+
+from ._renders import Renders
+from .command import Command
+from .flags import CloneFlags
+from .timeline import Timeline
+from .views import ProcessView
+
+if TYPE_CHECKING:
+    from ._spawn import Spawn
+
+__all__ = ["Completed", "Process"]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed(Renders):
+    """A process that has run to its end.
+
+    Attributes
+    ----------
+    command : Command
+        What was asked of the kernel.
+    returncode : int
+        Its exit status; ``-N`` if signal N ended it.
+    stdout, stderr : str
+        What it wrote, decoded as UTF-8; a byte that is none shows as U+FFFD.
+    birth : ProcessView or None
+        The process just before execve.
+    timeline : Timeline
+        The steps of its start.
+    """
+
+    command: Command
+    returncode: int
+    stdout: str
+    stderr: str
+    birth: ProcessView | None
+    timeline: Timeline
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        """The argument vector."""
+        return self.command.args
+
+    def check_returncode(self) -> None:
+        """Raise `subprocess.CalledProcessError` unless the exit status is 0."""
+        if self.returncode:
+            raise subprocess.CalledProcessError(
+                self.returncode, self.args, self.stdout, self.stderr
+            )
+
+    def __str__(self) -> str:
+        from .pictures import text
+
+        return text(self)
+
+
+class Process(Renders):
+    """A running process. As a context manager it leaves nothing behind: the end kills it.
+
+    Dropping the last reference kills it too (with a `ResourceWarning`), unless
+    it was started ``detached``; and so does the end of this process.
+
+    Attributes
+    ----------
+    command : Command
+    args : tuple of str
+        The argument vector.
+    pid : int
+        As this process counts PIDs.
+    returncode : int or None
+        None while it runs, or nobody has asked; ``-N`` if signal N ended it.
+    stdin, stdout, stderr : file or None
+        Our ends of the pipes that were asked for.
+    birth : ProcessView or None
+        The process just before execve: there even for /bin/true. None for
+        `NamespacingExecer.exec`, which does not stop to look.
+    timeline : Timeline
+        The steps of its start.
+    """
+
+    def __init__(
+        self,
+        command: Command,
+        pid: int,
+        *,
+        spawn: Spawn | None = None,
+        birth: ProcessView | None = None,
+        timeline: Timeline | None = None,
+    ) -> None:
+        self.command = command
+        self.args = command.args
+        self.pid = pid
+        self.birth = birth
+        self.timeline = timeline if timeline is not None else Timeline(())
+        self.stdin: IO[Any] | None = None
+        self.stdout: IO[Any] | None = None
+        self.stderr: IO[Any] | None = None
+        # Without a spawn there is no process: a runner that only records made this one.
+        self.returncode: int | None = 0 if spawn is None else None
+        self._spawn = spawn
+        self._lock = threading.Lock()
+        self._conversation: Any = None
+
+    @property
+    def pidfd(self) -> int:
+        """A file descriptor that stands for the process (pidfd_open(2)); -1 once it is reaped."""
+        return -1 if self._spawn is None else self._spawn.pidfd
+
+    def __repr__(self) -> str:
+        state = "running" if self.returncode is None else f"returncode={self.returncode}"
+        return f"<Process pid={self.pid} args={list(self.args)!r} {state}>"
+
+    # -- waiting ------------------------------------------------------------
+
+    def poll(self) -> int | None:
+        """Return the exit status if the process has ended (and reap it), else None."""
+        with self._lock:
+            if self.returncode is None and self._spawn is not None:
+                self._reap(self._spawn)
+            return self.returncode
+
+    def _reap(self, spawn: Spawn) -> None:
+        try:
+            status = os.waitid(os.P_PIDFD, spawn.pidfd, os.WEXITED | os.WNOHANG)
+        except ChildProcessError:
+            warnings.warn(
+                f"process {self.pid} was reaped by somebody else (os.wait?): its exit status is"
+                " unknown, 255 stands for it",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+            self.returncode = 255
+        else:
+            if status is None:
+                return
+            exited = status.si_code == os.CLD_EXITED
+            self.returncode = status.si_status if exited else -status.si_status
+        spawn.disown()
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end and return the exit status.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            The process goes on.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while (returncode := self.poll()) is None:
+            with self._lock:
+                if self.returncode is not None:
+                    continue
+                # A copy: another thread may reap the process, and close the original.
+                fd = os.dup(self.pidfd)
+            try:
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                poller = select.poll()
+                poller.register(fd, select.POLLIN)
+                ended = poller.poll(None if left is None else left * 1000)
+            finally:
+                os.close(fd)
+            if not ended and timeout is not None and self.poll() is None:
+                raise subprocess.TimeoutExpired(self.args, timeout)
+        return returncode
+
+    def communicate(
+        self, input: str | bytes | None = None, timeout: float | None = None
+    ) -> tuple[Any, Any]:
+        """Send `input`, read both outputs to their end, wait, and return (stdout, stderr).
+
+        Returns
+        -------
+        tuple
+            Text, or bytes if the process was started with ``text=False``; None
+            for an output that is no pipe.
+
+        Raises
+        ------
+        subprocess.TimeoutExpired
+            With what was read so far in its ``output`` and ``stderr``. The
+            process goes on, and `communicate` may be called again.
+        """
+        from .streams import Conversation
+
+        deadline = None if timeout is None else time.monotonic() + timeout
+        if self._conversation is None:
+            if input is not None and self.stdin is None:
+                raise ValueError("input needs stdin=PIPE")
+            data = input.encode() if isinstance(input, str) else input or b""
+            self._as_text = all(
+                hasattr(f, "encoding") for f in (self.stdout, self.stderr) if f is not None
+            )
+            self._conversation = Conversation(self.stdin, [self.stdout, self.stderr], data)
+        elif input is not None:
+            raise ValueError("input was given already, before the timeout")
+        ended = self._conversation.run(deadline)
+        try:
+            if ended:
+                self.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            ended = False
+        outputs = tuple(
+            data.decode("utf-8", "replace") if data is not None and self._as_text else data
+            for data in self._conversation.text()
+        )
+        if not ended and timeout is not None:
+            raise subprocess.TimeoutExpired(self.args, timeout, outputs[0], outputs[1])
+        return outputs
+
+    # -- ending -------------------------------------------------------------
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal; nothing happens if the process has ended.
+
+        PID 1 of a PID namespace ignores every signal that it has no handler
+        for, but SIGKILL and SIGSTOP from outside (pid_namespaces(7)).
+        """
+        if self.poll() is None:
+            with self._lock:
+                if self.pidfd >= 0:
+                    signal.pidfd_send_signal(self.pidfd, sig)
+
+    def terminate(self) -> None:
+        """Send SIGTERM. PID 1 inside ignores it unless it handles it: see `kill`."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send SIGKILL. The death of PID 1 inside takes its whole PID namespace along."""
+        self.send_signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the process if it runs, with its process group; reap it; close its streams."""
+        if self.poll() is None:
+            if CloneFlags.NEWPID not in self.command.clone_flags:
+                # Nothing else takes its children along. While it is not reaped, the
+                # number of its group is nobody else's.
+                with suppress(ProcessLookupError):
+                    os.killpg(self.pid, signal.SIGKILL)
+            self.kill()
+            self.wait()
+        for stream in (self.stdin, self.stdout, self.stderr):
+            if stream is not None and not stream.closed:
+                with suppress(BrokenPipeError):  # what it did not read is lost with it
+                    stream.close()
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        spawn = getattr(self, "_spawn", None)
+        if spawn is None or spawn.pidfd < 0 or spawn.pid == 0:
+            return
+        if self.command.detached:
+            from .reaping import reap_later
+
+            reap_later(spawn)
+            return
+        if self.poll() is None:
+            warnings.warn(
+                f"{self!r} was dropped while it ran, and is killed: keep a reference, use it in"
+                " a with block, or start it detached",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
+        spawn.abandon()

@@ -1,0 +1,131 @@
+"""Who really starts a command: garden's injected ``CommandRunner``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+from .command import Command
+from .inspecting import inspect_pidfd
+from .process import Process
+from .spawning import Stop, advance, begin, timeline_of
+from .views import ProcessView
+
+__all__ = ["CommandRunner", "NativeCommandRunner", "RecordingCommandRunner", "ending_on_error"]
+
+
+class CommandRunner(Protocol):
+    """Starts a command. Injected into `NamespacingExecer`, so that tests can fake it."""
+
+    def start(self, command: Command) -> Process:
+        """Start it and return its process, or raise."""
+        ...
+
+
+class NativeCommandRunner:
+    """Starts a command for real, through the native spawner."""
+
+    def start(self, command: Command) -> Process:
+        """Start it; with ``command.birth``, stop just before execve for the birth view.
+
+        Raises
+        ------
+        StartError
+            Nothing is left behind.
+        """
+        spawn = begin(command)
+        try:
+            birth = None
+            if command.birth:
+                advance(spawn, command, Stop.RELEASED)
+                birth = _birth(spawn.pid, spawn.pidfd)
+            advance(spawn, command, Stop.EXECED)
+            process = Process(
+                command, spawn.pid, spawn=spawn, birth=birth, timeline=timeline_of(spawn)
+            )
+        except BaseException:
+            spawn.abandon()
+            raise
+        _note_start(process)
+        return process
+
+
+def _birth(pid: int, pidfd: int) -> ProcessView | None:
+    # A view that cannot be had (no /proc, no file descriptor left) is no reason not to start.
+    with suppress(OSError):
+        return inspect_pidfd(pid, pidfd, "birth")
+    return None
+
+
+class RecordingCommandRunner:
+    """Starts nothing and keeps every command it was asked to start.
+
+    Parameters
+    ----------
+    pid : int
+        What its processes call themselves.
+    error : Exception, optional
+        Raised by every `start`.
+    on_start : callable, optional
+        Called with each command, before `start` returns.
+
+    Examples
+    --------
+    >>> from nsexplore import NamespacingExecer, RecordingCommandRunner
+    >>> runner = RecordingCommandRunner(pid=12)
+    >>> NamespacingExecer(runner, max_uid=33).exec("/bin/something", "smthg")
+    12
+    >>> runner.commands[0].args
+    ('/bin/something', 'smthg')
+    """
+
+    def __init__(
+        self,
+        pid: int = 1,
+        *,
+        error: Exception | None = None,
+        on_start: Callable[[Command], None] | None = None,
+    ) -> None:
+        self.pid = pid
+        self.error = error
+        self.on_start = on_start
+        self.commands: list[Command] = []
+
+    def start(self, command: Command) -> Process:
+        """Record the command; return a process that has ended with 0 and never ran."""
+        self.commands.append(command)
+        if self.on_start is not None:
+            self.on_start(command)
+        if self.error is not None:
+            raise self.error
+        return Process(command, self.pid)
+
+
+# A runner around the native one may start a process and then fail: the process would run
+# on without anybody who knows it.
+
+_starts = threading.local()
+
+
+def _note_start(process: Process) -> None:
+    started: list[Process] | None = getattr(_starts, "now", None)
+    if started is not None:
+        started.append(process)
+
+
+@contextmanager
+def ending_on_error() -> Iterator[None]:
+    """End what this thread starts in the block if the block raises."""
+    outer: list[Process] | None = getattr(_starts, "now", None)
+    started: list[Process] = []
+    _starts.now = started
+    try:
+        yield
+    except BaseException:
+        for process in started:
+            process.close()
+        raise
+    finally:
+        _starts.now = outer

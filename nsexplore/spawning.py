@@ -1,0 +1,168 @@
+"""From a `Command` to the native spawner and back: requests, stops, errors, timelines."""
+
+from __future__ import annotations
+
+import os
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from .command import Command
+from .errors import StartError, go_reason
+from .hints import hint_for
+from .timeline import Timeline, TimelineStep
+
+if TYPE_CHECKING:
+    from ._spawn import Spawn
+
+__all__ = ["Stop", "advance", "begin", "timeline_of"]
+
+# <sys/mount.h>: mount(2)
+_PROPAGATION = {None: 0, "private": 1 << 18, "slave": 1 << 19, "shared": 1 << 20}
+
+
+class Stop(IntEnum):
+    """Where a start can be looked at (``enum spawn_stop`` of the native part)."""
+
+    CLONED = 1
+    UID_MAP = 2
+    SETGROUPS = 3
+    GID_MAP = 4
+    RELEASED = 5
+    EXECED = 6
+
+
+def begin(command: Command) -> Spawn:
+    """Return the start of a command, nothing of which has happened yet.
+
+    Raises
+    ------
+    StartError
+        The program was not found, or the native spawner is missing here.
+    """
+    if command.lookup_error is not None:
+        raise StartError(
+            command.lookup_error,
+            step="lookup",
+            detail="looking the program up",
+            hint=_lookup_hint(command),
+        )
+    try:
+        from ._spawn import Spawn
+    except ImportError as error:
+        raise StartError(
+            "the native spawner is missing",
+            step="spawner",
+            hint=_missing_hint(),
+        ) from error
+    environment = os.environ if command.env is None else command.env
+    return Spawn(
+        os.fsencode(command.path),
+        tuple(map(os.fsencode, command.args)),
+        tuple(os.fsencode(f"{name}={value}") for name, value in environment.items()),
+        None if command.cwd is None else os.fsencode(command.cwd),
+        int(command.clone_flags),
+        None if command.uid_mappings is None else command.uid_mappings.encode(),
+        None if command.gid_mappings is None else command.gid_mappings.encode(),
+        _setgroups(command),
+        _credential(command),
+        (
+            *(-1 if fd is None else fd for fd in (command.stdin, command.stdout, command.stderr)),
+            *command.extra_files,
+        ),
+        _PROPAGATION[command.propagation],
+        command.mount_proc,
+        command.detached,
+    )
+
+
+def advance(spawn: Spawn, command: Command, stop: Stop) -> None:
+    """Drive a start up to a stop.
+
+    Raises
+    ------
+    StartError
+        A step failed. The child is gone and reaped.
+    """
+    failure = spawn.advance(stop)
+    if failure is None:
+        return
+    from ._spawn import STEPS
+
+    index, number, signal_number = failure
+    step, syscalls, by_child = STEPS[index]
+    who = "in the child" if by_child else "in the parent"
+    if number == 0:
+        raise StartError(
+            f"fork/exec {command.path}: the child was killed by signal {signal_number}",
+            step=step,
+            detail=f"{who}, at {syscalls}",
+            hint="somebody killed it before execve, or memory ran out (see the kernel's log)",
+        )
+    raise StartError(
+        f"fork/exec {command.path}: {go_reason(number)}",
+        errno=number,
+        step=step,
+        detail=f"{syscalls.replace(',', ', ')} {who}",
+        hint=hint_for(step, number, command),
+    )
+
+
+def timeline_of(spawn: Spawn) -> Timeline:
+    """Return what the spawner has recorded so far, in the order in which steps began."""
+    from ._spawn import STEPS
+
+    records = sorted(spawn.records(), key=lambda record: record[1])
+    zero = records[0][1] if records else 0
+    return Timeline(
+        tuple(
+            TimelineStep(
+                name=STEPS[step][0],
+                syscall=STEPS[step][1],
+                by="child" if STEPS[step][2] else "parent",
+                start_us=(start - zero) / 1000,
+                duration_us=max(end - start, 0) / 1000,
+                errno=number,
+            )
+            for step, start, end, number in records
+        )
+    )
+
+
+def _setgroups(command: Command) -> bytes | None:
+    if command.gid_mappings is None:
+        return None
+    return b"allow" if command.gid_mappings_enable_setgroups else b"deny"
+
+
+def _credential(command: Command) -> tuple[int, int, tuple[int, ...] | None] | None:
+    identity = command.credential
+    if identity is None:
+        return None
+    # As Go: where setgroups is denied, dropping all groups is not even tried.
+    denied = command.gid_mappings is not None and not command.gid_mappings_enable_setgroups
+    groups = None if denied and not identity.groups else identity.groups
+    return identity.uid, identity.gid, groups
+
+
+def _lookup_hint(command: Command) -> str:
+    name = command.args[0] if command.args else ""
+    if not name:
+        return "bin_path is empty: name a program"
+    if "relative" in (command.lookup_error or ""):
+        return f"say ./{name} if that is the one you mean"
+    path = os.environ.get("PATH")
+    if not path:
+        return "PATH is empty or unset: give the whole path"
+    return f"give the whole path, or look at PATH={path}"
+
+
+def _missing_hint() -> str:
+    if not os.path.exists("/proc/self/ns"):
+        return (
+            "namespaces are a feature of Linux; on this system plans and pictures work, and"
+            " nothing can be started"
+        )
+    return (
+        "its C extension was not built: install a C compiler and Python's headers, then"
+        " reinstall nsexplore (python -m pip install --force-reinstall nsexplore)"
+    )
