@@ -21,3 +21,8 @@ class Renders:
         from .pictures import mimebundle
 
         return mimebundle(self)
+
+    def __str__(self) -> str:
+        from .pictures import text
+
+        return text(self)

@@ -87,8 +87,3 @@ class Command(Renders):
     def privileged(self) -> bool:
         """No new user namespace: root inside is the machine's real root."""
         return CloneFlags.NEWUSER not in self.clone_flags
-
-    def __str__(self) -> str:
-        from .pictures import text
-
-        return text(self)

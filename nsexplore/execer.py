@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from ._renders import Renders
+from .arguments import Argument, Stream, as_descriptor, as_environment, as_file, as_text
 from .command import Command, Credential, Propagation
 from .errors import IDMapError, StartError
 from .flags import ALL_NAMESPACES, CloneFlags
@@ -19,15 +18,13 @@ from .process import Completed, Process
 from .procfs import max_valid_id
 from .runner import CommandRunner, NativeCommandRunner, ending_on_error
 from .stepping import Step
-from .streams import Stream, Streams, descriptor
+from .streams import Streams
 
 __all__ = ["NamespacingExecer"]
 
-Argument = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-
 
 @dataclass(frozen=True)
-class NamespacingExecer(Renders):
+class NamespacingExecer:
     """Start commands in new namespaces.
 
     As in garden-linux, a command gets new IPC, network, mount, UTS and PID
@@ -72,7 +69,7 @@ class NamespacingExecer(Renders):
     """
 
     command_runner: CommandRunner = field(default_factory=NativeCommandRunner)
-    extra_files: tuple[Any, ...] = ()
+    extra_files: Sequence[Any] = ()
     privileged: bool = False
     max_uid: int | None = None
     id_map: Literal["rootless"] | IDMap | None = None
@@ -195,7 +192,7 @@ class NamespacingExecer(Renders):
         TypeError, ValueError
             Names the argument that does not fit.
         """
-        name = _text("bin_path", bin_path)
+        name = as_text("bin_path", bin_path)
         path, lookup_error = look_path(name)
         flags = self._flags()
         uid_map = gid_map = None
@@ -203,19 +200,19 @@ class NamespacingExecer(Renders):
             uid_map, gid_map = self._maps()
         return Command(
             path=path,
-            args=(name, *(_text(f"args[{i}]", arg) for i, arg in enumerate(args))),
-            stdin=_file("stdin", stdin),
-            stdout=_file("stdout", stdout),
-            stderr=_file("stderr", stderr),
-            env=None if env is None else _environment(env),
-            cwd=None if cwd is None else _text("cwd", cwd),
+            args=(name, *(as_text(f"args[{i}]", arg) for i, arg in enumerate(args))),
+            stdin=as_file("stdin", stdin),
+            stdout=as_file("stdout", stdout),
+            stderr=as_file("stderr", stderr),
+            env=None if env is None else as_environment(env),
+            cwd=None if cwd is None else as_text("cwd", cwd),
             clone_flags=flags,
             uid_mappings=uid_map,
             gid_mappings=gid_map,
             gid_mappings_enable_setgroups=uid_map is not None and self.id_map != "rootless",
             credential=None if uid_map is None else Credential(0, 0),
             extra_files=tuple(
-                descriptor(file, f"extra_files[{i}]") for i, file in enumerate(self.extra_files)
+                as_descriptor(f"extra_files[{i}]", file) for i, file in enumerate(self.extra_files)
             ),
             propagation=self.propagation if CloneFlags.NEWNS in flags else None,
             mount_proc=self.mount_proc,
@@ -393,30 +390,3 @@ class NamespacingExecer(Renders):
                     hint="a CommandRunner's start(command) returns a Process",
                 )
             return process
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str | bytes | os.PathLike):
-        raise TypeError(f"{name} must be str, bytes or a path, not {value!r}")
-    text = os.fsdecode(value)
-    if "\0" in text:
-        raise ValueError(f"{name}={text!r} contains a NUL byte, which ends a string in execve(2)")
-    return text
-
-
-def _file(name: str, value: Stream) -> int | None:
-    if value is None or (type(value) is int and value == subprocess.DEVNULL):
-        return None
-    return descriptor(value, name)
-
-
-def _environment(env: Mapping[str, str]) -> Mapping[str, str]:
-    if not isinstance(env, Mapping):
-        raise TypeError(f"env must be a mapping of str to str, not {env!r}")
-    checked = {}
-    for name, value in env.items():
-        key = _text("a name in env", name)
-        if not key or "=" in key:
-            raise ValueError(f"env: {key!r} is no name of a variable")
-        checked[key] = _text(f"env[{key!r}]", value)
-    return MappingProxyType(checked)

@@ -88,8 +88,8 @@ class IDMapping:
 class MapWriter:
     """Who writes a map: what the kernel's EPERM rules look at.
 
-    The writer is the one who made the new user namespace, or has its effective
-    UID: so it owns that namespace and holds all capabilities in it.
+    The writer is in the parent user namespace, and made the new one or has its
+    maker's effective UID: so it owns the new one, with all capabilities in it.
 
     Attributes
     ----------

@@ -63,11 +63,6 @@ class Completed(Renders):
                 self.returncode, self.args, self.stdout, self.stderr
             )
 
-    def __str__(self) -> str:
-        from .pictures import text
-
-        return text(self)
-
 
 class Process(Renders):
     """A running process. As a context manager it leaves nothing behind: the end kills it.

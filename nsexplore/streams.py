@@ -13,35 +13,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-__all__ = ["Conversation", "Streams", "descriptor"]
+from .arguments import Stream, as_descriptor
 
-Stream = int | IO[Any] | None
-"""What ``stdin``, ``stdout`` and ``stderr`` accept: None, PIPE, DEVNULL, STDOUT, a fd, a file."""
+__all__ = ["Conversation", "Streams"]
 
 CHUNK = 1 << 16
-
-
-def descriptor(value: Any, name: str) -> int:
-    """Return the open file descriptor of a file or an int.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Names the argument: no file, closed, or a descriptor that is not open.
-    """
-    if isinstance(value, bool) or not (isinstance(value, int) or hasattr(value, "fileno")):
-        raise TypeError(f"{name} must be an open file or a file descriptor, not {value!r}")
-    try:
-        fd = value if isinstance(value, int) else value.fileno()
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{name} has no file descriptor: {error}") from None
-    if fd < 0:
-        raise ValueError(f"{name}={fd} is no file descriptor")
-    try:
-        os.fstat(fd)
-    except (OSError, OverflowError):
-        raise ValueError(f"{name}: file descriptor {fd} is not open in this process") from None
-    return fd
 
 
 @dataclass
@@ -87,7 +63,7 @@ class Streams:
                 raise ValueError(f"{name}=STDOUT: only stderr can go where stdout goes")
             self.child[2] = self.child[1]
         else:
-            self.child[number] = descriptor(value, name)
+            self.child[number] = as_descriptor(name, value)
 
     def close_child_ends(self) -> None:
         """Close the ends that the child has by now."""

@@ -45,10 +45,10 @@ _FLAGS: Final = {
 _ID_MAP: Final = {"map": "string", "container_id": "int64", "host_id": "int64", "size": "int64"}
 _NAMESPACES: Final = {
     "inode": "int64",
-    "dev": "int64",
     "link": "string",
     "reference_inode": "Int64",
     "new": "bool",
+    "dev": "int64",
     "owner": "string",
     "owner_inode": "Int64",
     "parent_inode": "Int64",
@@ -191,8 +191,8 @@ def namespaces_frame(x: object, reference: object = None) -> pd.DataFrame:
     -------
     pandas.DataFrame
         Index ``type``, in the order of `KINDS`, without kinds that could not
-        be read; columns ``inode`` and ``dev`` (int64), ``link``,
-        ``reference_inode`` (Int64), ``new`` (bool), ``owner`` (such as
+        be read; columns ``inode`` (int64), ``link``, ``reference_inode``
+        (Int64), ``new`` (bool), ``dev`` (int64), ``owner`` (such as
         ``user:[4026531837]``), ``owner_inode``, ``parent_inode`` and
         ``owner_uid`` (Int64), ``unique_id`` (UInt64). ``new`` is True where
         both identities (device and inode) are known and differ;
@@ -216,10 +216,10 @@ def namespaces_frame(x: object, reference: object = None) -> pd.DataFrame:
             (
                 kind.name,
                 ns.ino,
-                ns.dev,
                 ns.link,
                 other.ino if other else None,
                 other is not None and other.id != ns.id,
+                ns.dev,
                 f"user:[{ns.owner.ino}]" if ns.owner else None,
                 _inode(ns.owner),
                 _inode(ns.parent),

@@ -65,8 +65,3 @@ class Timeline(Renders):
     def total_us(self) -> float:
         """Microseconds from the first step's start to the last one's end."""
         return max((s.start_us + s.duration_us for s in self.steps), default=0.0)
-
-    def __str__(self) -> str:
-        from .pictures import text
-
-        return text(self)

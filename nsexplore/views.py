@@ -168,8 +168,3 @@ class ProcessView(Renders):
     def links(self) -> dict[str, str]:
         """The links below /proc/PID/ns: ``{"net": "net:[4026531840]", …}``."""
         return {kind: namespace.link for kind, namespace in self.namespaces.items()}
-
-    def __str__(self) -> str:
-        from .pictures import text
-
-        return text(self)

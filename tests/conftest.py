@@ -58,7 +58,7 @@ def open_descriptors() -> dict[int, str]:
 
 def children() -> set[int]:
     """Return the PIDs of this process's children, zombies included."""
-    found = set()
+    found: set[int] = set()
     for task in Path("/proc/self/task").iterdir():
         found.update(map(int, (task / "children").read_text().split()))
     return found

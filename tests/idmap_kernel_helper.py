@@ -3,7 +3,8 @@
 Run as a script, so that it has one thread and may change its own credentials:
 ``idmap_kernel_helper.py CONFIG``, where CONFIG is JSON of
 
-- ``uid_map``, ``gid_map``: move into a new user namespace with these maps, as its root;
+- ``uid_map``, ``gid_map``: move into a new user namespace with these maps, with all
+  capabilities in there, and as its root where it has one;
 - ``uids``, ``gids``: then take these (real, effective, saved) IDs;
 - ``drop``: then give up these capability numbers.
 
@@ -23,6 +24,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+from nsexplore.idmap import IDMap
 from nsexplore.mapwriters import writer_now
 
 CLONE_NEWUSER = 0x10000000
@@ -92,7 +94,7 @@ def ask(child: Child, kind: str, text: str, setgroups: str | None) -> dict[str, 
 
 
 def nest(uid_map: str, gid_map: str) -> None:
-    """Go on as root of a new user namespace with these maps; a parent outside waits."""
+    """Go on in a new user namespace with these maps; a parent outside waits."""
     told, tell = os.pipe()
     go, release = os.pipe()
     pid = os.fork()
@@ -109,7 +111,8 @@ def nest(uid_map: str, gid_map: str) -> None:
     os.write(tell, b"!")
     if not os.read(go, 1):
         raise SystemExit("the parent outside could not write the maps")
-    become((0, 0, 0), (0, 0, 0))
+    if IDMap.parse(uid_map).to_host(0) is not None:
+        become((0, 0, 0), (0, 0, 0))
 
 
 def become(uids: tuple[int, int, int], gids: tuple[int, int, int]) -> None:

@@ -48,7 +48,7 @@ small_lines = st.builds(
 
 @st.composite
 def ending_lines(draw: st.DrawFn) -> IDMapping:
-    """Return a line whose range ends within two of the last ID, inside, outside or on both sides."""
+    """Return a line that ends within two of the last ID, inside, outside or on both sides."""
     size = draw(st.sampled_from((1, 2, 65536, 2**31)))
     start = clamp(TOP - size + draw(st.integers(-2, 1)))
     other = draw(st.sampled_from((start, 0, 7)))

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from .._renders import Renders
 from . import command, idmap, process, timeline, view
+from ._escape import visible
 from ._html import Html, page
 
 __all__ = ["fragment", "html", "mimebundle", "text"]
@@ -54,7 +55,9 @@ def text(value: object) -> str:
     TypeError
         For a value that has no picture.
     """
-    return _picture(value).as_text(value)
+    drawn = _picture(value).as_text(value)
+    # HTML escapes whatever is not marked as markup; for text, this is the last gate.
+    return "\n".join(visible(line, len(line), keep="\t") for line in drawn.split("\n"))
 
 
 def html(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..idmap import IDMap
+from ._escape import visible
 from ._html import Html, join, section, table, tag
 from ._plain import columns, indent
 from ._sentences import rest, sentences
@@ -49,7 +50,7 @@ def _titled(
 ) -> list[tuple[str, IDMap | None]]:
     if uid is None and gid is None:
         return []
-    word = {"allow": "allowed", "deny": "denied"}.get(setgroups or "", setgroups)
+    word = {"allow": "allowed", "deny": "denied"}.get(setgroups or "", visible(setgroups or "", 20))
     groups = f"; setgroups {word}" if word else ""
     if uid == gid:
         return [(f"ID map (the same for users and groups{groups})", uid)]

@@ -85,6 +85,9 @@ def process_html(process: _Running) -> Html:
 
 
 def _process_head(process: _Running) -> str:
+    if process.birth is None and not process.timeline:
+        # A real start leaves at least its timeline.
+        return f"process {process.pid} · recorded only: nothing was started"
     code = process.poll()
     state = "running" if code is None else f"ended: {exit_status(code)}"
     return f"process {process.pid} · {state}"
@@ -182,7 +185,7 @@ def _look(step: _Step) -> tuple[ProcessView | None, str]:
         return step.view(), ""
     except (OSError, ValueError, RuntimeError) as problem:
         # A step that has ended has nothing to look at: say so instead of failing to show.
-        return None, visible(problem)
+        return None, visible(getattr(problem, "strerror", None) or problem)
 
 
 # -- what they share ------------------------------------------------------------
