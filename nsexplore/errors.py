@@ -83,7 +83,7 @@ class StartError(OSError):
         lines = [f"system: failed to start the supplied command: {self.reason}"]
         failed = f"  step: {self.step}"
         if self.detail:
-            failed += f" ({self.detail})"
+            failed += f", {self.detail}"
         if self.errno is not None:
             failed += f": {_errno_name(self.errno)}, {os.strerror(self.errno)}"
         lines.append(failed)

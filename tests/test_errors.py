@@ -52,7 +52,7 @@ def test_the_first_line_is_the_seeds_own_text(error: StartError) -> None:
 def test_the_lines_below_name_the_step_the_errno_and_the_remedy() -> None:
     """Symbol and words of the errno, what was being done, and the hint last."""
     _first, step, hint = str(start_errors()[2]).split("\n")
-    assert step.startswith('  step: uid_map (wrote "0 65535 1")')
+    assert step.startswith('  step: uid_map, wrote "0 65535 1"')
     assert "EPERM" in step
     assert "Operation not permitted" in step
     assert hint == "  hint: an ordinary user may map one ID only"

@@ -163,8 +163,10 @@ def _lifetime(command: Command) -> str:
 
 def view_facts(view: ProcessView) -> list[tuple[str, str]]:
     """Return what a view says beside namespaces, maps, credentials and capabilities."""
+    # Until execve it shares our memory, and with it our arguments: they say nothing of it.
+    own = view.moment == "now"
     rows = [
-        ("arguments", shell(view.cmdline) or "none"),
+        ("arguments", shell(view.cmdline) or "none" if own else "this process's, until execve"),
         ("parent", str(view.ppid)),
         ("PIDs", " → ".join(map(str, view.nspid[:33])) + _innermost(view)),
     ]

@@ -24,7 +24,10 @@ def headline(timeline: Timeline) -> str:
         name = visible(failed.name, 40)
         return f"timeline · {name} failed after {duration(timeline.total_us)}"
     last = visible(timeline.steps[-1].name, 40)
-    return f"timeline · {duration(timeline.total_us)} to {last}"
+    whole = f"timeline · {duration(timeline.total_us)} to {last}"
+    # A start that nobody looks at does not stop: its time is the rest.
+    held = sum(step.duration_us for step in timeline if step.name == "hold")
+    return f"{whole}, {duration(held)} of it held to be looked at" if held else whole
 
 
 def as_text(timeline: Timeline) -> str:
@@ -32,7 +35,7 @@ def as_text(timeline: Timeline) -> str:
     header = ("step", "by", "start", "duration", "result", "system calls")
     rows = (
         (s.name, s.by, micros(s.start_us), micros(s.duration_us), _result(s), _calls(s))
-        for s in timeline[:SHOWN]
+        for s in _lanes(timeline)
     )
     lines = columns(rows, header, right="llrrll") if timeline.steps else []
     return "\n".join([headline(timeline), *indent([*lines, *_more(timeline)])])
@@ -50,12 +53,18 @@ def as_html(timeline: Timeline, *, below: bool = False) -> Html:
             _result_html(s),
             code(_calls(s)),
         )
-        for s in timeline[:SHOWN]
+        for s in _lanes(timeline)
     )
     header = ("step", "by", "when", "duration", "result", "system calls")
     caption = tag("span", headline(timeline), class_="nsx-sr" if below else None)
     more = (tag("p", line, class_="nsx-p nsx-mut") for line in _more(timeline))
     return section(table(caption, header, rows, class_="nsx-t nsx-tl"), *more)
+
+
+def _lanes(timeline: Timeline) -> list[TimelineStep]:
+    # Both work at the same time, so who is first differs from start to start: each has its
+    # steps together, in order, and the bars say when.
+    return sorted(timeline, key=lambda step: step.by == "child")[:SHOWN]
 
 
 def _calls(step: TimelineStep) -> str:

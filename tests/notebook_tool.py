@@ -1,0 +1,78 @@
+"""Run a notebook and save it with its outputs, and with nothing else.
+
+python tests/notebook_tool.py                    # all notebooks
+python tests/notebook_tool.py notebooks/01-….ipynb
+
+To be run after a change of a notebook, or of what the package shows.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+
+KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Return a copy with nothing in it but cells, outputs and the kernel's name.
+
+    The cells are counted from 1, as in a fresh kernel: nbval does not compare
+    the output of a cell without a number.
+    """
+    cells, code = [], 0
+    for cell in notebook.cells:
+        kept = {"id": cell.id, "cell_type": cell.cell_type, "metadata": {}, "source": cell.source}
+        if cell.cell_type == "code":
+            code += 1
+            kept["execution_count"] = code
+            kept["outputs"] = [_output(output, code) for output in cell.outputs]
+        cells.append(kept)
+    metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"}}
+    # The minor version of the format in which every cell has an id.
+    return nbformat.from_dict(
+        {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    )
+
+
+def _output(output: dict[str, Any], count: int) -> dict[str, Any]:
+    kept = dict(output)
+    if "metadata" in kept:
+        kept["metadata"] = {}
+    if "execution_count" in kept:
+        kept["execution_count"] = count
+    return kept
+
+
+def text(notebook: nbformat.NotebookNode) -> str:
+    """Return a notebook as it is saved."""
+    nbformat.validate(notebook)
+    return f"{nbformat.writes(notebook).rstrip()}\n"
+
+
+def execute(path: Path) -> None:
+    """Run all cells in a fresh kernel of this very interpreter, and save the outputs."""
+    notebook = nbformat.read(path, as_version=4)
+    with tempfile.TemporaryDirectory() as private:  # nobody's kernels, no start-up files
+        os.environ.update(JUPYTER_DATA_DIR=private, IPYTHONDIR=private)
+        NotebookClient(
+            notebook,
+            kernel_name=KERNELSPEC["name"],
+            resources={"metadata": {"path": str(path.parent)}},
+            record_timing=False,
+            coalesce_streams=True,
+        ).execute()
+    path.write_text(text(normalised(notebook)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for chosen in map(Path, sys.argv[1:]) if sys.argv[1:] else sorted(NOTEBOOKS.glob("*.ipynb")):
+        execute(chosen)
+        print(f"saved {chosen}")

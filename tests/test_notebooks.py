@@ -1,0 +1,318 @@
+"""The notebooks, run from top to bottom and compared with what is saved in them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import nbformat
+import notebook_tool
+import pytest
+from conftest import eventually
+from jupyter_apart import apart, still_running
+from nbval.plugin import find_comment_markers, get_sanitize_patterns
+
+import nsexplore as nx
+from nsexplore import pytest_plugin
+from nsexplore.pytest_plugin import SANITIZER
+
+NOTEBOOKS = sorted(notebook_tool.NOTEBOOKS.glob("*.ipynb"))
+REFRESH = "the notebook and the package disagree; if the package is right: python {} {}"
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+BY_FILE = ("--nbval-sanitize-with", str(SANITIZER))
+BY_PLUGIN = ("-p", "nsexplore.pytest_plugin")
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def validate(notebook: Path, *options: str) -> tuple[dict[str, int], set[int], str]:
+    """Run nbval as a reader would, beside nothing but the notebook; leave no process.
+
+    Returns how many cells ended how, which ones failed, and all that was printed.
+    """
+    folder = notebook.parent
+    env = apart(folder / "jupyter")
+    always = ("--nbval", "--nbval-current-env", "--color=no", "-rf", "-p", "no:cacheprovider")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *always, *options, notebook.name],
+        cwd=folder,
+        env=env,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=100,
+    )
+    assert eventually(lambda: not still_running(env)), still_running(env)
+    failed = re.findall(r"^FAILED .*::Cell (\d+)", done.stdout, re.MULTILINE)
+    try:
+        outcomes = pytest.RunResult.parse_summary_nouns(done.stdout.splitlines())
+    except ValueError:  # it did not come as far as a summary
+        outcomes = {}
+    return outcomes, {int(number) for number in failed}, done.stdout
+
+
+# -- the notebooks --------------------------------------------------------------
+
+
+def test_there_is_a_notebook() -> None:
+    """Or else the tests below would have nothing to do."""
+    assert NOTEBOOKS
+
+
+@each_notebook
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("options", [BY_FILE, BY_PLUGIN], ids=["file", "plugin"])
+def test_every_cell_shows_what_is_saved(
+    path: Path, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Strictly, in text and HTML, one run after the other, by each way to name the rules."""
+    copy = tmp_path / path.name
+    copy.write_bytes(path.read_bytes())
+    cells = code_cells(nbformat.read(path, as_version=4))
+    outcomes, _, printed = validate(copy, *options)
+    command = REFRESH.format("tests/notebook_tool.py", f"notebooks/{path.name}")
+    assert outcomes == {"passed": len(cells)}, f"{printed}\n{command}"
+
+
+@each_notebook
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("kind", ["text/html", "text"])
+def test_an_output_that_was_changed_is_found_in_every_cell(
+    path: Path, kind: str, tmp_path: Path
+) -> None:
+    """The comparison is one: changed HTML, or changed text, fails each cell that has any."""
+    notebook = nbformat.read(path, as_version=4)
+    changed = set()
+    for number, cell in enumerate(code_cells(notebook)):
+        for output in cell.outputs:
+            for place, key in ((output, "text"), (output.get("data", {}), "text/plain")):
+                if kind == "text" and key in place:
+                    place[key] = place[key].replace("e", "3", 1)
+                    changed.add(number)
+            if kind in output.get("data", {}):
+                shown = output.data[kind]
+                output.data[kind] = re.sub(r"<t[dh]\b[^>]*>", r"\g<0>changed", shown, count=1)
+                changed.add(number)
+    copy = tmp_path / path.name
+    nbformat.write(notebook, copy)
+    outcomes, failed, printed = validate(copy, *BY_FILE)
+    assert failed == changed, printed
+    assert outcomes["failed"] == len(changed) >= 5, printed
+
+
+@each_notebook
+def test_a_notebook_holds_its_cells_and_outputs_only(path: Path) -> None:
+    """No times, no versions, no tags: saved as the tool saves it; every code cell counted."""
+    notebook = nbformat.read(path, as_version=4)
+    expected = notebook_tool.text(notebook_tool.normalised(notebook))
+    assert path.read_text(encoding="utf-8") == expected, f"run tests/notebook_tool.py {path.name}"
+    assert all(cell.source.strip() for cell in notebook.cells)
+
+
+@each_notebook
+def test_a_notebook_hides_nothing_from_its_validation(path: Path) -> None:
+    """No cell is left out of it, and none ends in an error or writes to stderr."""
+    for cell in code_cells(nbformat.read(path, as_version=4)):
+        assert not dict(find_comment_markers(cell.source)), cell.source
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr"
+
+
+@each_notebook
+def test_a_notebook_names_no_folder_of_the_machine_it_was_made_on(path: Path) -> None:
+    """It reads the same on any."""
+    text = path.read_text(encoding="utf-8")
+    found = re.findall(r"(?<![\w./])/(?:home|opt|root|srv|tmp|Users|var|venv|work)\b[^\s<]*", text)
+    assert not found
+
+
+# -- the rules ------------------------------------------------------------------
+
+
+def sanitized(text: str) -> str:
+    """Return what nbval compares."""
+    for regex, replace in get_sanitize_patterns(SANITIZER.read_text(encoding="utf-8")):
+        text = re.sub(regex, replace, text)
+    return text
+
+
+def test_every_rule_is_read() -> None:
+    """Of nbval: it overlooks a rule that is not two lines, and keeps one of two alike."""
+    text = SANITIZER.read_text(encoding="utf-8")
+    rules = get_sanitize_patterns(text)
+    assert len(rules) == text.count("\nregex:") == len(dict(rules)) > 10
+    assert not [line for line in text.splitlines() if line != line.rstrip()]  # editors cut that
+
+
+def shown(value: object) -> Iterator[tuple[str, str]]:
+    """Return what a notebook would show of a value, as compared."""
+    bundle = value._repr_mimebundle_()  # type: ignore[attr-defined]
+    return ((mime, sanitized(text)) for mime, text in sorted(bundle.items()))
+
+
+def show_completed(execer: nx.NamespacingExecer) -> list[object]:
+    return list(shown(execer.run("id")))
+
+
+def show_running(execer: nx.NamespacingExecer) -> list[object]:
+    with execer.start("/bin/sleep", "60") as process:
+        return list(shown(process))
+
+
+def show_inspected(execer: nx.NamespacingExecer) -> list[object]:
+    with execer.start("/bin/sleep", "60") as process:
+        view = nx.inspect(process.pid)
+    return [pair for value in (view, *view.namespaces.values()) for pair in shown(value)]
+
+
+def show_timeline(execer: nx.NamespacingExecer) -> list[object]:
+    return list(shown(execer.run("id").timeline))
+
+
+def show_frame(execer: nx.NamespacingExecer) -> list[object]:
+    with execer.start("/bin/sleep", "60") as process:
+        frame = nx.namespaces_frame(process).drop(columns=["dev", "unique_id"])
+    return [sanitized(frame.to_string()), sanitized(frame.to_html())]
+
+
+def show_stops(execer: nx.NamespacingExecer) -> list[object]:
+    found: list[object] = []
+    with execer.step("/bin/sleep", "60") as step:
+        found += shown(step)
+        while step.state != "exec'd":
+            step.next()
+            found += shown(step)
+    return found
+
+
+@pytest.mark.usefixtures("root", "leaves_nothing")
+@pytest.mark.parametrize("privileged", [False, True], ids=["unprivileged", "privileged"])
+@pytest.mark.parametrize(
+    "show",
+    [show_completed, show_running, show_inspected, show_timeline, show_frame, show_stops],
+)
+def test_any_two_starts_show_the_same(
+    show: Callable[[nx.NamespacingExecer], list[object]], privileged: bool
+) -> None:
+    """Whatever the package shows can be tested: only what the rules know differs."""
+    execer = nx.NamespacingExecer(privileged=privileged)
+    first = show(execer)
+    for _ in range(15):
+        assert show(execer) == first
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("net:[4026532186]", "net:[4026531]"),
+        ("pid_for_children:[1]", "pid_for_children:[22]"),
+        ("net  4026532186  True", "net  4026700001  True"),
+        ("process 7 (sh) · R (running)", "process 1234567 (sh) · S (sleeping)"),
+        ("<code>4711 → 1, from here to inside", "<code>12 → 1, from here to inside"),
+        ("PIDs  4711 → 99 → 1, from here to inside", "PIDs  5 → 1, from here to inside"),
+        ("pid  812 outside, 1 inside", "pid  7 outside, 1 inside"),
+        ("  parent        19697\n", "  parent        2\n"),
+        ('">parent</th><td><code>4000</code>', '">parent</th><td><code>31</code>'),
+        ("NSpid:\t4711\t1", "NSpid:\t23\t17\t1"),
+        ("<Process pid=4711 args=['id']>", "<Process pid=99 args=['id']>"),
+        ('{"ppid": 4711, "pidfd": 9}', '{"ppid": 23, "pidfd": 10}'),
+        ("stdout  fd 55 of this process", "stdout  fd 7 of this process"),
+        ("fd 3 ← 11, fd 4 ← 12", "fd 3 ← 6, fd 4 ← 70"),
+        ("timeline · 0.61 ms to execve", "timeline · 99 µs to execve"),
+        ("clone  parent  8.3 µs  676.4 µs  ok", "clone  parent     11.0 µs    1.2 µs  ok"),
+        ("left:0.38%;width:12.90%", "left:1.00%;width:0.01%"),
+        ("at 2026-01-02T03:04:05.678Z, 03:04:05", "at 2031-11-22 13:14:15+01:00, 23:59:59.9"),
+        ("<object at 0x7f01>", "<object at 0x7fffdeadbeef>"),
+        ("<style> .nsx { color: red } </style><p>", "<style>.nsx{}</style><p>"),
+        (
+            "<code>/a/b/python3.13 -Xopt=off -m ipykernel_launcher -f /x/k-1.json --A.b=:c:</code>",
+            "<code>python -m ipykernel_launcher -f /y/k-2.json</code>",
+        ),
+    ],
+)  # fmt: skip
+def test_what_differs_from_run_to_run_is_not_compared(one: str, other: str) -> None:
+    """Numbers that the kernel and the clock hand out."""
+    assert sanitized(one) == sanitized(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("net:[4026532186]", "mnt:[4026532186]"),
+        ("link net:[4026532186] new True", "link net:[4026532186] new False"),
+        ("uid  65535 outside, 0 inside", "uid  65534 outside, 0 inside"),
+        ("         0      65535          1", "         0      65535          2"),
+        ("0 outside is inside 4294967294", "0 outside is inside 4294967295"),
+        ("clone(…) = 0x7c020000", "clone(…) = 0x6c020000"),
+        ("pid  812 outside, 1 inside", "pid  812 outside, 2 inside"),
+        ("NSpid:\t4711\t1", "NSpid:\t4711\t2"),
+        ("PID 1", "PID 2"),
+        ("ppid: 0", "ppid: 1"),
+        ("process 7 (sh)", "process 7 (id)"),
+        ("S (sleeping)", "Z (zombie)"),
+        ("(python)", "(perl)"),
+        ("fd 3 ← 11", "fd 4 ← 11"),
+        ("timeline · 0.61 ms to execve", "timeline · 0.61 ms to clone"),
+        ("uid_map  13.8 µs  ok", "uid_map  13.8 µs  EPERM: Operation not permitted"),
+        ("/bin/sleep 60", "/bin/sleep 61"),
+        ("/bin/sleep 60 s", "/bin/sleep 61 s"),
+        ("two words", "twowords"),
+        ("one\ntwo", "one two"),
+        ("<style>.other { color: red }</style>", "<style>.other { color: blue }</style>"),
+        ("CapEff:\t000001ffffffffff", "CapEff:\t000001fffffffffe"),
+        ("4711 → 1, from here", "4711 → 1, from there"),
+    ],
+)
+def test_what_was_found_out_is_compared(one: str, other: str) -> None:
+    """IDs, maps, flags, names, results, and the PID inside stay as they are."""
+    assert sanitized(one) != sanitized(other)
+
+
+# -- the plugin -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "used"),
+    [
+        ({"nbval": True}, None, str(SANITIZER)),
+        ({"nbval_lax": True}, None, str(SANITIZER)),
+        ({"nbval": True}, "mine.cfg", "mine.cfg"),
+        ({}, None, None),
+    ],
+)
+def test_the_plugin_fills_in_only_what_was_not_said(
+    asked: dict[str, bool], given: str | None, used: str | None
+) -> None:
+    """Rules of one's own stay; without nbval's work there is nothing to do."""
+    chosen = {"nbval": False, "nbval_lax": False, **asked}
+    option = SimpleNamespace(**chosen, nbval_sanitize_with=given)
+    manager = SimpleNamespace(hasplugin=lambda name: name == "nbval")
+    config: Any = SimpleNamespace(option=option, pluginmanager=manager)
+    pytest_plugin.pytest_configure(config)
+    assert option.nbval_sanitize_with == used
+    said = pytest_plugin.pytest_report_header(config)
+    assert said == (used and f"nbval: outputs are compared after {used}")
+
+
+def test_the_plugin_says_when_nbval_is_missing(tmp_path: Path) -> None:
+    """With the way to get it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:nbval", *BY_PLUGIN],
+        cwd=tmp_path,
+        env=apart(tmp_path),
+        text=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "needs nbval: pip install" in done.stderr
