@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 from .arguments import Argument, Stream, as_descriptor, as_environment, as_file, as_text
@@ -16,11 +17,14 @@ from .idmap import IDMap, check_max_uid
 from .lookup import look_path
 from .process import Completed, Process
 from .procfs import max_valid_id
+from .reaping import reap_later
 from .runner import CommandRunner, NativeCommandRunner, ending_on_error
 from .stepping import Step
 from .streams import Streams
 
 __all__ = ["NamespacingExecer"]
+
+_GARDEN_FLAGS = {mode: CloneFlags.garden(privileged=mode) for mode in (False, True)}
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ class NamespacingExecer:
     propagation : {"private", "slave", "shared"} or None
         Of the mounts in a new mount namespace. "private" by default, as in
         unshare(1): on a machine with a shared ``/`` a mount made inside would
-        appear outside. None leaves it, as garden does.
+        appear outside. It does with "shared", and with None, which leaves
+        things as they are, as garden does.
     mount_proc : bool
         Mount a fresh /proc inside.
     detached : bool
@@ -137,22 +142,27 @@ class NamespacingExecer:
     def _flags(self) -> CloneFlags:
         if self.clone_flags is not None:
             return self.clone_flags
-        return CloneFlags.garden(privileged=self.privileged)
+        return _GARDEN_FLAGS[bool(self.privileged)]
 
     def _maps(self) -> tuple[IDMap, IDMap]:
         if isinstance(self.id_map, IDMap):
             return self.id_map, self.gid_map or self.id_map
         if self.id_map == "rootless":
             return IDMap.rootless(), IDMap.rootless(os.getegid())
+        return (self._garden_map,) * 2
+
+    @cached_property
+    def _garden_map(self) -> IDMap:
+        # Once for all starts: which IDs are valid does not change under a running process.
         if self.max_uid is not None:
-            return (IDMap.garden(self.max_uid),) * 2
+            return IDMap.garden(self.max_uid)
         largest = max_valid_id()
         try:
-            return (IDMap.garden(largest),) * 2
+            return IDMap.garden(largest)
         except IDMapError as error:
             raise IDMapError(
-                f"the largest ID that is valid here is {largest} (/proc/self/uid_map and gid_map),"
-                f' too small for garden\'s map: {error}; use id_map="rootless"',
+                f"garden's map needs valid IDs up to 2 at least, and the largest one here is"
+                f' {largest} (/proc/self/uid_map and gid_map): use id_map="rootless"',
                 errno=error.errno,
                 line=error.line,
                 rule=error.rule,
@@ -234,8 +244,6 @@ class NamespacingExecer:
         StartError
             With the failed step, errno and a hint. Nothing is left behind.
         """
-        from .reaping import reap_later
-
         process = self._launch(replace(self.plan(bin_path, *args), birth=False))
         spawn, process._spawn = process._spawn, None
         if spawn is not None:

@@ -28,6 +28,8 @@ def look_path(name: str) -> tuple[str, str | None]:
     path = os.environ.get("PATH", "")
     for entry in path.split(":") if path else []:
         found = os.path.normpath(os.path.join(entry or ".", name))
+        if found.startswith("//"):  # normpath keeps two slashes, Go one
+            found = found[1:]
         if os.path.isdir(found) or not os.access(found, os.X_OK, effective_ids=_HAS_EACCESS):
             continue
         if not os.path.isabs(found):
@@ -42,6 +44,22 @@ def look_path(name: str) -> tuple[str, str | None]:
 _HAS_EACCESS = os.access in os.supports_effective_ids
 
 
+_ESCAPES = {c: f"\\{e}" for c, e in zip('\a\b\f\n\r\t\v"\\', 'abfnrtv"\\', strict=True)}
+
+
 def _quote(name: str) -> str:
-    escaped = name.encode("unicode_escape").decode("ascii").replace('"', '\\"')
-    return f'"{escaped}"'
+    """Return the name as Go's strconv.Quote shows it."""
+    return f'"{"".join(map(_quoted, name))}"'
+
+
+def _quoted(character: str) -> str:
+    number = ord(character)
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isprintable():
+        return character
+    if 0xDC80 <= number <= 0xDCFF:  # a byte that is no UTF-8, as os.fsdecode shows it
+        number -= 0xDC00
+    elif number >= 0x80:
+        return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+    return f"\\x{number:02x}"

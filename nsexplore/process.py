@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -17,6 +18,8 @@ from typing import IO, TYPE_CHECKING, Any
 from ._renders import Renders
 from .command import Command
 from .flags import CloneFlags
+from .interrupts import held
+from .reaping import reap_later
 from .timeline import Timeline
 from .views import ProcessView
 
@@ -108,6 +111,7 @@ class Process(Renders):
         # Without a spawn there is no process: a runner that only records made this one.
         self.returncode: int | None = 0 if spawn is None else None
         self._spawn = spawn
+        self._owner = os.getpid()
         self._lock = threading.Lock()
         self._conversation: Any = None
 
@@ -126,7 +130,8 @@ class Process(Renders):
         """Return the exit status if the process has ended (and reap it), else None."""
         with self._lock:
             if self.returncode is None and self._spawn is not None:
-                self._reap(self._spawn)
+                with held():  # its exit status can be had once
+                    self._reap(self._spawn)
             return self.returncode
 
     def _reap(self, spawn: Spawn) -> None:
@@ -162,18 +167,20 @@ class Process(Renders):
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while (returncode := self.poll()) is None:
-            with self._lock:
-                if self.returncode is not None:
-                    continue
-                # A copy: another thread may reap the process, and close the original.
-                fd = os.dup(self.pidfd)
+            fd = -1
             try:
+                with self._lock, held():
+                    if self.returncode is not None:
+                        continue
+                    # A copy: another thread may reap the process, and close the original.
+                    fd = os.dup(self.pidfd)
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 poller = select.poll()
                 poller.register(fd, select.POLLIN)
                 ended = poller.poll(None if left is None else left * 1000)
             finally:
-                os.close(fd)
+                if fd >= 0:
+                    os.close(fd)
             if not ended and timeout is not None and self.poll() is None:
                 raise subprocess.TimeoutExpired(self.args, timeout)
         return returncode
@@ -271,12 +278,11 @@ class Process(Renders):
 
     def __del__(self) -> None:
         spawn = getattr(self, "_spawn", None)
-        if spawn is None or spawn.pidfd < 0 or spawn.pid == 0:
-            return
+        if spawn is None or spawn.pidfd < 0 or self._owner != os.getpid():
+            return  # in a forked copy it is the original's
         if self.command.detached:
-            from .reaping import reap_later
-
-            reap_later(spawn)
+            if not sys.is_finalizing():
+                reap_later(spawn)
             return
         if self.poll() is None:
             warnings.warn(

@@ -13,6 +13,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from .interrupts import held
+
 if TYPE_CHECKING:
     from ._spawn import Spawn
 
@@ -21,56 +23,62 @@ __all__ = ["reap_later"]
 GRACE: Final = 1.0
 """Seconds after its end in which a process may be waited for by its PID."""
 
+PAUSE: Final = 0.1
+"""Seconds between the end of a process and the look at it."""
+
 
 class _Reaper:
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        # Reentrant: a finalizer that hands over a process may run while it is held.
+        self.lock = threading.RLock()
         self.spawns: dict[int, Spawn] = {}  # by pidfd
-        self.ended: dict[int, float] = {}  # pidfd -> when to reap it
-        self.thread: threading.Thread | None = None
-        self.wake_r, self.wake_w = -1, -1
+        self.epoll: select.epoll | None = None  # the thread's, while there is one
 
     def add(self, spawn: Spawn) -> None:
         with self.lock:
+            if self.epoll is None:
+                self.epoll = select.epoll()
+                try:
+                    threading.Thread(
+                        target=self.run, args=(self.epoll,), name="nsexplore-reaper", daemon=True
+                    ).start()
+                except BaseException:
+                    self.epoll = None
+                    raise
+            self.epoll.register(spawn.pidfd, select.EPOLLIN)
             self.spawns[spawn.pidfd] = spawn
-            if self.thread is None:
-                self.wake_r, self.wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-                self.thread = threading.Thread(
-                    target=self.run, name="nsexplore-reaper", daemon=True
-                )
-                self.thread.start()
-            else:
-                os.write(self.wake_w, b"+")
 
-    def run(self) -> None:
-        while True:
-            with self.lock:
-                self.reap_due()
-                if not self.spawns:
-                    os.close(self.wake_r)
-                    os.close(self.wake_w)
-                    self.thread = None
-                    return
-                running = [fd for fd in self.spawns if fd not in self.ended]
-                next_due = min(self.ended.values(), default=None)
-            self.wait(running, next_due)
+    def run(self, epoll: select.epoll) -> None:
+        ended: dict[int, float] = {}  # pidfd -> when to reap it
+        while self.reap_due(ended):
+            due = min(ended.values(), default=None)
+            left = None if due is None else max(0.0, due - time.monotonic())
+            if not epoll.poll(left, 1):
+                continue
+            # Not at once: one look at many, when their callers have waited for most. In a
+            # row of starts, a thread that wakes for each of them would hold up the next.
+            time.sleep(PAUSE)
+            for fd, _ in epoll.poll(0):
+                epoll.unregister(fd)
+                ended[fd] = time.monotonic() + (0 if _is_reaped(fd) else GRACE)
 
-    def wait(self, running: list[int], next_due: float | None) -> None:
-        poller = select.poll()
-        for fd in (self.wake_r, *running):
-            poller.register(fd, select.POLLIN)
-        left = None if next_due is None else max(0.0, next_due - time.monotonic()) * 1000 + 1
-        for fd, _ in poller.poll(left):
-            if fd == self.wake_r:
-                os.read(fd, 4096)
-            else:
-                self.ended[fd] = time.monotonic() + GRACE
-
-    def reap_due(self) -> None:
+    def reap_due(self, ended: dict[int, float]) -> bool:
         now = time.monotonic()
-        for fd in [fd for fd, due in self.ended.items() if due <= now]:
-            del self.ended[fd]
-            self.spawns.pop(fd).abandon()  # has ended: nothing to kill, all to reap and close
+        with self.lock:
+            for fd in [fd for fd, due in ended.items() if due <= now]:
+                del ended[fd]
+                self.spawns.pop(fd).abandon()  # has ended: nothing to kill, all to reap and close
+            if not self.spawns:
+                self.epoll = None
+            return bool(self.spawns)
+
+
+def _is_reaped(pidfd: int) -> bool:
+    try:
+        os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
 
 
 _reaper = _Reaper()
@@ -78,7 +86,8 @@ _reaper = _Reaper()
 
 def reap_later(spawn: Spawn) -> None:
     """Let a process run on without an owner, and reap it when it has ended."""
-    _reaper.add(spawn)
+    with held():
+        _reaper.add(spawn)
 
 
 def _forget() -> None:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from .command import Command
 from .inspecting import inspect_pidfd
+from .interrupts import held
 from .process import Process
 from .spawning import Stop, advance, begin, timeline_of
 from .views import ProcessView
@@ -45,16 +46,16 @@ class NativeCommandRunner:
             process = Process(
                 command, spawn.pid, spawn=spawn, birth=birth, timeline=timeline_of(spawn)
             )
+            _note_start(process)
         except BaseException:
             spawn.abandon()
             raise
-        _note_start(process)
         return process
 
 
 def _birth(pid: int, pidfd: int) -> ProcessView | None:
     # A view that cannot be had (no /proc, no file descriptor left) is no reason not to start.
-    with suppress(OSError):
+    with suppress(OSError), held():
         return inspect_pidfd(pid, pidfd, "birth")
     return None
 
@@ -129,3 +130,5 @@ def ending_on_error() -> Iterator[None]:
         raise
     finally:
         _starts.now = outer
+    if outer is not None:
+        outer += started

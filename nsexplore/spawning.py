@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import IntEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 from .command import Command
@@ -43,19 +44,10 @@ def begin(command: Command) -> Spawn:
         raise StartError(
             command.lookup_error,
             step="lookup",
-            detail="looking the program up",
             hint=_lookup_hint(command),
         )
-    try:
-        from ._spawn import Spawn
-    except ImportError as error:
-        raise StartError(
-            "the native spawner is missing",
-            step="spawner",
-            hint=_missing_hint(),
-        ) from error
     environment = os.environ if command.env is None else command.env
-    return Spawn(
+    return _native()(
         os.fsencode(command.path),
         tuple(map(os.fsencode, command.args)),
         tuple(os.fsencode(f"{name}={value}") for name, value in environment.items()),
@@ -75,6 +67,21 @@ def begin(command: Command) -> Spawn:
     )
 
 
+@cache
+def _native() -> type[Spawn]:
+    try:
+        from ._spawn import Spawn
+    except ModuleNotFoundError as error:
+        raise StartError(
+            "the native spawner is missing",
+            step="spawner",
+            hint=_missing_hint(),
+        ) from error
+    except ImportError as error:  # it is there: another libc, no descriptor left to open it …
+        raise StartError(f"the native spawner cannot be loaded: {error}", step="spawner") from error
+    return Spawn
+
+
 def advance(spawn: Spawn, command: Command, stop: Stop) -> None:
     """Drive a start up to a stop.
 
@@ -90,19 +97,24 @@ def advance(spawn: Spawn, command: Command, stop: Stop) -> None:
 
     index, number, signal_number = failure
     step, syscalls, by_child = STEPS[index]
-    who = "in the child" if by_child else "in the parent"
+    where = "in the child" if by_child else "in the parent"
+    if syscalls != step:
+        where += f" ({syscalls.replace(',', ', ')})"
     if number == 0:
+        how = f"was killed by signal {signal_number}"
+        if not signal_number:  # SIGCHLD is ignored here, or somebody else has reaped it
+            how = "has ended, and its exit status is lost"
         raise StartError(
-            f"fork/exec {command.path}: the child was killed by signal {signal_number}",
+            f"fork/exec {command.path}: the child {how}",
             step=step,
-            detail=f"{who}, at {syscalls}",
+            detail=where,
             hint="somebody killed it before execve, or memory ran out (see the kernel's log)",
         )
     raise StartError(
         f"fork/exec {command.path}: {go_reason(number)}",
         errno=number,
         step=step,
-        detail=f"{syscalls.replace(',', ', ')} {who}",
+        detail=where,
         hint=hint_for(step, number, command),
     )
 
@@ -153,7 +165,8 @@ def _lookup_hint(command: Command) -> str:
     path = os.environ.get("PATH")
     if not path:
         return "PATH is empty or unset: give the whole path"
-    return f"give the whole path, or look at PATH={path}"
+    shown = path if len(path) <= 200 else path[:200] + "…"
+    return f"give the whole path, or look at PATH={shown}"
 
 
 def _missing_hint() -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ._renders import Renders
 from .command import Command
 from .inspecting import inspect_pidfd
+from .interrupts import held
 from .process import Process
 from .spawning import Stop, advance, begin, timeline_of
 from .timeline import Timeline
@@ -94,7 +95,8 @@ class Step(Renders):
         """
         if self.pidfd < 0:
             raise ProcessLookupError(3, "the process of this step has ended")
-        return inspect_pidfd(self.pid, self.pidfd, "now" if self._process else "step")
+        with held():
+            return inspect_pidfd(self.pid, self.pidfd, "now" if self._process else "step")
 
     def next(self) -> str:
         """Go on to the next stop and return its name.
@@ -122,7 +124,8 @@ class Step(Renders):
         birth = None
         try:
             if stop is Stop.EXECED:
-                birth = inspect_pidfd(self.pid, self.pidfd, "birth")
+                with held():
+                    birth = inspect_pidfd(self.pid, self.pidfd, "birth")
             advance(self._spawn, self.command, stop)
             if stop is Stop.EXECED:
                 self._process = Process(
@@ -165,8 +168,3 @@ class Step(Renders):
 
     def __repr__(self) -> str:
         return f"<Step {self.state} pid={self.pid} args={list(self.command.args)!r}>"
-
-    def __del__(self) -> None:
-        streams: Streams | None = getattr(self, "_streams", None)
-        if streams is not None and self._process is None:
-            streams.close()

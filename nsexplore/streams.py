@@ -7,20 +7,46 @@ import os
 import select
 import selectors
 import subprocess
+import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 from .arguments import Stream, as_descriptor
+from .interrupts import held
 
 __all__ = ["Conversation", "Streams"]
 
 CHUNK = 1 << 16
 
 
-@dataclass
+# A forked copy of this process must not keep open what other threads are talking through:
+# their readers, here and in the processes that they start, would wait for the copy's end.
+
+_made_here: weakref.WeakKeyDictionary[Streams | io.FileIO, int] = weakref.WeakKeyDictionary()
+"""What has such ends of pipes, and whose thread's they are."""
+
+_fork_lock = threading.RLock()
+"""Held while an end is made, changes hands or is closed, and across fork."""
+
+
+def _let_go() -> None:
+    for ends, thread in list(_made_here.items()):
+        if thread != threading.get_ident():
+            ends.close()
+    _fork_lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_fork_lock.acquire, after_in_parent=_fork_lock.release, after_in_child=_let_go
+    )
+
+
+@dataclass(eq=False)
 class Streams:
     """What a start does with the three streams: the child's ends, and ours.
 
@@ -54,10 +80,12 @@ class Streams:
         if value is None or (type(value) is int and value == subprocess.DEVNULL):
             return
         if type(value) is int and value == subprocess.PIPE:
-            read, write = os.pipe2(os.O_CLOEXEC)
-            child, ours = (read, write) if number == 0 else (write, read)
-            self.child[number], self.ours[number] = child, ours
-            self._made.append(child)
+            with held(), _fork_lock:
+                _made_here[self] = threading.get_ident()
+                read, write = os.pipe2(os.O_CLOEXEC)
+                child, ours = (read, write) if number == 0 else (write, read)
+                self.child[number], self.ours[number] = child, ours
+                self._made.append(child)
         elif type(value) is int and value == subprocess.STDOUT:
             if number != 2:
                 raise ValueError(f"{name}=STDOUT: only stderr can go where stdout goes")
@@ -67,39 +95,44 @@ class Streams:
 
     def close_child_ends(self) -> None:
         """Close the ends that the child has by now."""
-        while self._made:
-            os.close(self._made.pop())
+        with held(), _fork_lock:
+            while self._made:
+                os.close(self._made.pop())
 
     def close(self) -> None:
         """Close everything that was made here."""
-        self.close_child_ends()
-        for number, fd in enumerate(self.ours):
-            if fd is not None:
-                os.close(fd)
-                self.ours[number] = None
+        with held(), _fork_lock:
+            self.close_child_ends()
+            for number, fd in enumerate(self.ours):
+                if fd is not None:
+                    os.close(fd)
+                    self.ours[number] = None
+
+    def __del__(self) -> None:
+        self.close()
 
     def files(self, *, text: bool) -> list[IO[Any] | None]:
         """Return our ends as file objects, which own them from now on."""
-        files: list[IO[Any] | None] = []
-        for number, fd in enumerate(self.ours):
-            self.ours[number] = None
-            if fd is None:
-                files.append(None)
-                continue
-            raw = io.FileIO(fd, "wb" if number == 0 else "rb")
-            buffered = io.BufferedWriter(raw) if number == 0 else io.BufferedReader(raw)
-            files.append(
-                io.TextIOWrapper(
-                    buffered,
-                    encoding="utf-8",
-                    errors="strict" if number == 0 else "replace",
-                    newline="\n",
-                    write_through=True,
-                )
-                if text
-                else buffered
-            )
-        return files
+        with held(), _fork_lock:
+            return [self._file(number, text=text) for number in range(3)]
+
+    def _file(self, number: int, *, text: bool) -> IO[Any] | None:
+        fd, self.ours[number] = self.ours[number], None
+        if fd is None:
+            return None
+        raw = io.FileIO(fd, "wb" if number == 0 else "rb")
+        if number == 0:
+            _made_here[raw] = threading.get_ident()
+        buffered = io.BufferedWriter(raw) if number == 0 else io.BufferedReader(raw)
+        if not text:
+            return buffered
+        return io.TextIOWrapper(
+            buffered,
+            encoding="utf-8",
+            errors="strict" if number == 0 else "replace",
+            newline="\n",
+            write_through=True,
+        )
 
 
 class Conversation:
@@ -169,7 +202,7 @@ class Conversation:
 
     def _close_stdin(self) -> None:
         assert self.stdin is not None
-        with suppress(BrokenPipeError):
+        with suppress(BrokenPipeError), _fork_lock:
             self.stdin.close()
 
     @staticmethod

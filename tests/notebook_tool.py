@@ -21,6 +21,7 @@ NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
+
 def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Return a copy with nothing in it but cells, outputs and the kernel's name.
 

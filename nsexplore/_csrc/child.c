@@ -125,18 +125,23 @@ static long clean_signals(void)
 static long hear(int release)
 {
     unsigned char word = 0;
-    const long r = sys3(SYS_read, release, &word, 1);
+    long r;
+    do {
+        r = sys3(SYS_read, release, &word, 1);
+    } while (r == -EINTR); /* no handler can run here, yet a tracer may cause it */
     return r == 1 ? word : r;
 }
 
 /* A parent that died before the death signal was set did not send it. Inside a new PID
  * namespace getppid(2) is 0 either way: ask the pipe, which only the parent can write to. */
-static long parent_is_there(int release)
+static long die_with_parent(int release)
 {
     struct pollfd p = {release, 0, 0};
     const struct timespec now = {0, 0};
-    const long r = sys5(SYS_ppoll, &p, 1, &now, 0, 0);
+    long r = sys2(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL);
     if (r < 0)
+        return r;
+    if ((r = sys5(SYS_ppoll, &p, 1, &now, 0, 0)) < 0)
         return r;
     return p.revents & POLLHUP ? -EOWNERDEAD : 0;
 }
@@ -172,7 +177,7 @@ int spawn_child(void *spawn)
      * the end of, such as the pipes of a start in another thread. */
     TRY(STEP_CLOSE, close_from(status + 1));
     if (mortal)
-        TRY(STEP_DEATH_SIGNAL, sys2(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL));
+        TRY(STEP_DEATH_SIGNAL, die_with_parent(release));
     TRY(STEP_WAIT, hear(release));
     if (r == 0)
         goto gone;
@@ -195,9 +200,7 @@ int spawn_child(void *spawn)
         TRY(STEP_CHDIR, sys1(SYS_chdir, q->cwd));
     if (mortal && q->set_ids)
         /* A change of credentials has cleared it. */
-        TRY(STEP_DEATH_SIGNAL_AGAIN, sys2(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL));
-    if (mortal && (r = parent_is_there(release)) == -EOWNERDEAD)
-        goto gone;
+        TRY(STEP_DEATH_SIGNAL_AGAIN, die_with_parent(release));
     if (word == WORD_HOLD) {
         TRY(STEP_HOLD, say_holding_and_hear(release, status));
         if (r == 0)

@@ -176,7 +176,11 @@ static void Spawn_dealloc(PyObject *object)
 {
     SpawnObject *self = (SpawnObject *)object;
     PyTypeObject *type = Py_TYPE(object);
+    if (self->spawn.request.detached && self->spawn.reached == STOP_EXECED)
+        spawn_disown(&self->spawn); /* as when the interpreter ends */
+    Py_BEGIN_ALLOW_THREADS /* the end of a whole PID namespace may take its time */
     spawn_abandon(&self->spawn);
+    Py_END_ALLOW_THREADS
     free(self->argv);
     free(self->envp);
     free(self->files);
@@ -211,8 +215,9 @@ static PyObject *Spawn_advance(PyObject *object, PyObject *argument)
         PyErr_SetString(PyExc_ValueError, "no such stop");
         return NULL;
     }
-    if (s->reached != STOP_NOTHING && s->pid == 0) {
-        PyErr_SetString(PyExc_RuntimeError, "this start has ended");
+    if (s->ended || !spawn_is_ours(s)) {
+        PyErr_SetString(PyExc_RuntimeError, s->ended ? "this start has ended"
+                                                     : "a forked copy cannot go on with a start");
         return NULL;
     }
     if (enter(self))

@@ -46,14 +46,14 @@ const struct spawn_step_info spawn_steps[STEP_COUNT] = {
     [STEP_STACK] = {"stack", "mmap,mprotect", 0},
     [STEP_CLONE] = {"clone", "clone", 0},
     [STEP_PROC] = {"proc", "openat,read,close", 0},
-    [STEP_UID_MAP] = {"uid_map", "openat,write,close", 0},
-    [STEP_SETGROUPS_FILE] = {"setgroups", "openat,write,close", 0},
-    [STEP_GID_MAP] = {"gid_map", "openat,write,close", 0},
+    [STEP_UID_MAP] = {"uid_map", "openat,pidfd_send_signal,write,close", 0},
+    [STEP_SETGROUPS_FILE] = {"setgroups", "openat,pidfd_send_signal,write,close", 0},
+    [STEP_GID_MAP] = {"gid_map", "openat,pidfd_send_signal,write,close", 0},
     [STEP_RELEASE] = {"release", "write", 0},
     [STEP_SETPGID] = {"setpgid", "setpgid", 1},
     [STEP_FILES] = {"files", "fcntl,dup3", 1},
     [STEP_CLOSE] = {"close_range", "close_range", 1},
-    [STEP_DEATH_SIGNAL] = {"death_signal", "prctl", 1},
+    [STEP_DEATH_SIGNAL] = {"death_signal", "prctl,ppoll", 1},
     [STEP_WAIT] = {"wait", "read", 1},
     [STEP_SETGROUPS] = {"setgroups(0)", "setgroups", 1},
     [STEP_SETGID] = {"setgid", "setgid", 1},
@@ -62,7 +62,7 @@ const struct spawn_step_info spawn_steps[STEP_COUNT] = {
     [STEP_MOUNT_PROC] = {"mount_proc", "mount", 1},
     [STEP_NEWTIME] = {"newtime", "unshare", 1},
     [STEP_CHDIR] = {"chdir", "chdir", 1},
-    [STEP_DEATH_SIGNAL_AGAIN] = {"death_signal", "prctl", 1},
+    [STEP_DEATH_SIGNAL_AGAIN] = {"death_signal", "prctl,ppoll", 1},
     [STEP_HOLD] = {"hold", "write,read", 1},
     [STEP_SIGNALS] = {"signals", "rt_sigaction,rt_sigprocmask", 1},
     [STEP_EXECVE] = {"execve", "execve", 1},
@@ -200,11 +200,16 @@ static void clone_here(struct spawn *s)
     const int pid = clone(spawn_child, (char *)s->stack + STACK_SIZE, (int)flags, s, &pidfd);
     s->cloned_errno = pid < 0 ? errno : 0;
     spawn_log_end(&s->parent_log, s->cloned_errno);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (pid > 0) {
+    if (pid > 0 && pidfd < 0) {
+        /* Before Linux 5.2 the flag for it is ignored in silence. */
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        s->cloned_errno = ENOSYS;
+    } else if (pid > 0) {
         s->pid = pid;
         s->pidfd = pidfd;
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void *cloner_main(void *unused)
@@ -232,7 +237,7 @@ static int cloner_start(void)
     int failed = pthread_attr_init(&attr);
     if (failed)
         return failed;
-    pthread_attr_setstacksize(&attr, 64 * 1024);
+    pthread_attr_setstacksize(&attr, 1024 * 1024); /* thread-local storage lies in it, too */
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     sigfillset(&all); /* signals are for Python's threads */
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -323,7 +328,6 @@ static int make_stack(struct spawn *s)
 
 static enum spawn_result prepare_and_clone(struct spawn *s)
 {
-    s->owner = getpid();
     STEP(s, STEP_STACK, make_stack(s));
     STEP(s, STEP_PIPE, make_pipes(s));
     for (size_t i = 0; i < s->request.file_count; i++) {
@@ -369,6 +373,13 @@ static int find_in_proc(struct spawn *s)
     return 0;
 }
 
+/* A child that was killed and reaped by somebody else may have left its number to an
+ * unrelated process. While it can be sent a signal, if only none, it has not. */
+static int child_is_reaped(const struct spawn *s)
+{
+    return syscall(SYS_pidfd_send_signal, s->pidfd, 0, NULL, 0) < 0 && errno == ESRCH;
+}
+
 static int write_proc_file(struct spawn *s, const char *name, const char *text)
 {
     char path[64];
@@ -377,8 +388,11 @@ static int write_proc_file(struct spawn *s, const char *name, const char *text)
     if (fd < 0)
         return errno;
     const size_t length = strlen(text);
-    const ssize_t n = write(fd, text, length);
-    const int error = n < 0 ? errno : (size_t)n < length ? EIO : 0;
+    int error = ESRCH;
+    if (!child_is_reaped(s)) {
+        const ssize_t n = write(fd, text, length);
+        error = n < 0 ? errno : (size_t)n < length ? EIO : 0;
+    }
     close(fd);
     return error;
 }
@@ -396,6 +410,13 @@ static int tell(struct spawn *s, unsigned char word)
     return n == 1 ? 0 : errno;
 }
 
+/* The end of the status pipe at execve is also that of a child killed there. The kernel
+ * lets nobody change the process group of a child that has executed a program. */
+static int died_before_execve(const struct spawn *s)
+{
+    return s->child_at == STEP_EXECVE && setpgid(s->pid, s->pid) == 0;
+}
+
 /* The child's word, or the end. A child that has ended without execve has failed. */
 static enum spawn_result hear(struct spawn *s, int *ended)
 {
@@ -404,7 +425,7 @@ static enum spawn_result hear(struct spawn *s, int *ended)
     if (n < 0)
         return errno == EINTR ? SPAWN_INTERRUPTED : fail(s, STEP_RELEASE, errno);
     *ended = n == 0;
-    if (*ended && (s->child_errno || s->child_at != STEP_EXECVE))
+    if (*ended && (s->child_errno || s->child_at != STEP_EXECVE || died_before_execve(s)))
         return fail(s, s->child_at, s->child_errno);
     return SPAWN_OK;
 }
@@ -429,15 +450,14 @@ static enum spawn_result release(struct spawn *s, int hold)
 static enum spawn_result finish(struct spawn *s)
 {
     if (!s->told) {
-        const int error = tell(s, WORD_GO);
-        if (error)
-            return fail(s, STEP_RELEASE, error);
+        STEP(s, STEP_RELEASE, tell(s, WORD_GO));
         s->told = 1;
     }
     int ended;
     const enum spawn_result result = hear(s, &ended);
     if (result != SPAWN_OK)
         return result;
+    /* The kernel switches memory before it closes on exec: the child has left ours. */
     guard_leave(s);
     if (s->child_log.count && s->child_log.records[s->child_log.count - 1].end_ns == 0)
         spawn_log_end(&s->child_log, 0); /* execve does not return to say so */
@@ -489,8 +509,15 @@ static enum spawn_result reach(struct spawn *s, enum spawn_stop stop, enum spawn
 void spawn_init(struct spawn *s)
 {
     memset(s, 0, sizeof *s);
+    s->owner = getpid();
     s->pidfd = s->release_r = s->release_w = s->status_r = s->status_w = -1;
     s->null_r = s->null_w = -1;
+    s->child_at = STEP_SETPGID; /* for one killed before it ran */
+}
+
+int spawn_is_ours(const struct spawn *s)
+{
+    return s->owner == getpid();
 }
 
 enum spawn_result spawn_advance(struct spawn *s, enum spawn_stop until)
@@ -505,22 +532,43 @@ enum spawn_result spawn_advance(struct spawn *s, enum spawn_stop until)
     return SPAWN_OK;
 }
 
+/* 0 once waited for, or an errno. Before Linux 5.4 there is no waiting by pidfd. */
+static int wait_for_child(const struct spawn *s, siginfo_t *info, int options)
+{
+    int r;
+    memset(info, 0, sizeof *info);
+    do {
+        r = waitid(WAIT_BY_PIDFD, (id_t)s->pidfd, info, WEXITED | options);
+        if (r < 0 && errno == EINVAL)
+            r = waitid(P_PID, (id_t)s->pid, info, WEXITED | options);
+    } while (r < 0 && errno == EINTR);
+    return r < 0 ? errno : 0;
+}
+
+/* After this the child shares our memory no more, whoever has reaped it. */
+static void end_child(struct spawn *s)
+{
+    siginfo_t before, after;
+    wait_for_child(s, &before, WNOHANG | WNOWAIT);
+    if (syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+        kill(s->pid, SIGKILL); /* a seccomp filter that does not know the call */
+    wait_for_child(s, &after, 0);
+    const int killed = after.si_code == CLD_KILLED || after.si_code == CLD_DUMPED;
+    s->killed_by = killed ? after.si_status : 0;
+    /* The parent may have failed only because the child had failed, or died, before. */
+    if (s->reached < STOP_EXECED && (s->child_errno || (before.si_pid && killed))) {
+        s->failed_step = s->child_at;
+        s->failed_errno = s->child_errno;
+    }
+}
+
 void spawn_abandon(struct spawn *s)
 {
-    if (s->pid > 0 && s->pidfd >= 0 && s->owner == getpid()) {
-        siginfo_t info = {0};
-        syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0);
-        while (waitid(WAIT_BY_PIDFD, (id_t)s->pidfd, &info, WEXITED) < 0 && errno == EINTR)
-            ;
-        if (info.si_code == CLD_KILLED)
-            s->killed_by = info.si_status;
-        /* The parent may have failed only because the child had failed before. */
-        if (s->child_errno && s->reached < STOP_EXECED) {
-            s->failed_step = s->child_at;
-            s->failed_errno = s->child_errno;
-        }
+    if (s->pid > 0 && spawn_is_ours(s)) {
+        end_child(s);
         guard_leave(s);
     }
+    s->ended = 1;
     s->pid = 0;
     close_fd(&s->release_r);
     close_fd(&s->release_w);
@@ -536,6 +584,7 @@ void spawn_abandon(struct spawn *s)
 
 void spawn_disown(struct spawn *s)
 {
+    s->ended = 1;
     s->pid = 0;
     close_fd(&s->pidfd);
 }

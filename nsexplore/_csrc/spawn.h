@@ -109,6 +109,7 @@ struct spawn {
     int pidfd;   /* owned; -1 until cloned */
     long proc_pid; /* the child's number in the mounted /proc; 0 until looked up */
     pid_t owner; /* the process that may kill and reap the child */
+    int ended;   /* abandoned or disowned: nothing more happens */
 
     enum spawn_step failed_step;
     int failed_errno; /* 0 with SPAWN_FAILED: the child was killed by killed_by */
@@ -134,6 +135,9 @@ struct spawn {
 int spawn_setup(void);
 
 void spawn_init(struct spawn *s);
+
+/* Not so in a forked copy of the process: there a start can only be abandoned. */
+int spawn_is_ours(const struct spawn *s);
 
 /* Drive the start up to `until`. Blocks without holding any lock. */
 enum spawn_result spawn_advance(struct spawn *s, enum spawn_stop until);

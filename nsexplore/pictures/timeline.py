@@ -24,6 +24,8 @@ def headline(timeline: Timeline) -> str:
         name = visible(failed.name, 40)
         return f"timeline · {name} failed after {duration(timeline.total_us)}"
     last = visible(timeline.steps[-1].name, 40)
+    if last != "execve":  # a start that is stopped
+        return f"timeline · {duration(timeline.total_us)} so far"
     whole = f"timeline · {duration(timeline.total_us)} to {last}"
     # A start that nobody looks at does not stop: its time is the rest.
     held = sum(step.duration_us for step in timeline if step.name == "hold")

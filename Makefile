@@ -1,0 +1,77 @@
+# Everything lives in $(VENV); nothing else on the machine is changed.
+
+PYTHON ?= python3
+VENV ?= .venv
+NOTEBOOK ?= notebooks/01-first-namespaces.ipynb
+ARGS ?=
+
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SOURCES := pyproject.toml $(wildcard nsexplore/_csrc/*)
+export PIP_ROOT_USER_ACTION := ignore
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo show lab test lint format bench wheel clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: show lab ## Set everything up, run a process in new namespaces, open JupyterLab
+
+show: $(VENV)/.lab ## The first half of demo: run a process, print its tables, and end
+	@$(BIN)/nsexplore run -- id; code=$$?; \
+	if [ $$code = 125 ]; then \
+		echo; echo "So garden-linux's own ID map is not to be had here. What an ordinary user may do, --rootless:"; echo; \
+		$(BIN)/nsexplore run --rootless -- id; code=$$?; \
+	fi; \
+	if [ $$code = 125 ]; then \
+		echo; echo "Nothing may be started in new namespaces here. What would be asked of the kernel:"; echo; \
+		$(BIN)/nsexplore plan --rootless -- id; code=$$?; \
+	fi; exit $$code
+
+lab: $(VENV)/.lab ## The second half of demo: JupyterLab on the first notebook, until Ctrl-C
+	@$(BIN)/nsexplore lab $(NOTEBOOK)
+
+test: $(VENV)/.test ## Set everything up and run all tests (ARGS="-k name" for some)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.test ## Check style, types and the direction of imports
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.test ## Put the code in order
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.test ## Measure the starts side by side with Go's
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+wheel: $(VENV)/.test ## Build the sdist and the wheel into dist/
+	$(BIN)/python -m build
+
+clean: ## Remove what was built, the virtual environment included
+	rm -rf $(VENV) build dist *.egg-info nsexplore/_spawn*.so .mypy_cache .pytest_cache .ruff_cache
+	find nsexplore tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# One stamp for each set of dependencies; they share the environment.
+$(VENV)/.lab $(VENV)/.test: $(VENV)/.%: $(SOURCES) | $(VENV)/bin/python
+	@echo "Installing into $(VENV); the first time this takes a minute or two"
+	@$(INSTALL) --editable '.[$*]'
+	@$(BIN)/python -c 'import nsexplore._spawn' || { \
+		echo "The C extension was not built: $(BIN)/python -m pip install -v -e . shows why" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there; say which Python to use: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) or sys.implementation.name != "cpython")' || { \
+		echo "CPython 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1); say which: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import os, sysconfig; raise SystemExit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' || { \
+		echo "$(PYTHON) has no C headers; on Debian and Ubuntu: apt install python3-dev" >&2; exit 1; }
+	@command -v $(CC) >/dev/null || { \
+		echo "There is no C compiler ($(CC)); on Debian and Ubuntu: apt install gcc libc6-dev" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)

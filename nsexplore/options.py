@@ -1,0 +1,208 @@
+"""What ``nsexplore`` understands: its subcommands, options and help."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+from .flags import NO_NAMESPACES, CloneFlags
+from .kinds import KINDS, kind_of_name
+
+__all__ = ["as_options", "parser"]
+
+_TABLES: Final = ("asked", "given", "timeline")
+
+_RUN_EPILOG: Final = """\
+The command has this terminal's stdin, stdout and stderr. The tables go to
+stderr, so that stdout is the command's alone:
+  asked     what is asked of the kernel: clone flags, ID map, files, mounts
+  given     what it gave: namespaces (new or shared), credentials, ID map,
+            capabilities, read while the command waits just before execve
+  timeline  the steps of the start, with their durations and results
+
+exit code:
+  the command's own; 128+N if signal N ended it (Ctrl-C: 130)
+  2    wrong arguments
+  124  --timeout was over, and the command was killed
+  125  nsexplore could not start it (no privilege, for instance)
+  126  the command was found but cannot be executed
+  127  the command was not found
+
+examples:
+  nsexplore run -- id
+  nsexplore run --rootless -- sh -c 'id; cat /proc/self/uid_map'
+  nsexplore run --namespaces user,uts --quiet -- sh -c 'hostname inside; hostname'
+  nsexplore run --json -- id | python -m json.tool
+"""
+
+_PLAN_EPILOG: Final = """\
+Nothing is started, and no privilege is needed.
+
+example:
+  nsexplore plan --max-uid 65535 -- /bin/sleep 60
+"""
+
+_INSPECT_EPILOG: Final = """\
+examples:
+  nsexplore inspect $$
+  nsexplore inspect --json 1 | python -m json.tool
+"""
+
+_LAB_EPILOG: Final = """\
+A browser is opened where there is a screen; elsewhere the address to point
+one at is printed. Ctrl-C ends JupyterLab with all its notebooks.
+
+examples:
+  nsexplore lab
+  nsexplore lab notebooks/01-first-namespaces.ipynb
+  nsexplore lab --no-browser --port 8888
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser. Its result has ``act``, the subcommand, and ``error``, its complaint."""
+    top = argparse.ArgumentParser(
+        "nsexplore",
+        description="Start a process in new Linux namespaces, and see what the kernel gave it.",
+        epilog="nsexplore COMMAND --help tells more, with examples.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+
+    def add(name: str, operands: str, text: str, epilog: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name,
+            usage=f"nsexplore {name} [OPTIONS] {operands}".rstrip(),
+            help=text[0].lower() + text[1:].removesuffix("."),
+            description=text,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        sub.set_defaults(act=name, error=sub.error)
+        return sub
+
+    run = add("run", "-- CMD [ARGS]", "Run a command in new namespaces.", _RUN_EPILOG)
+    _add_json(run, "print one JSON object, the command's output in it, and no tables")
+    tables = run.add_mutually_exclusive_group()
+    tables.add_argument("-q", "--quiet", action="store_true", help="print no tables")
+    tables.add_argument(
+        "--show",
+        metavar="TABLES",
+        type=_tables,
+        default=_TABLES,
+        help=f"which of them to print, such as {','.join(_TABLES[:2])} (default: all)",
+    )
+    run.add_argument("--timeout", metavar="S", type=_seconds, help="kill it after S seconds")
+    _add_start_options(run)
+
+    plan = add("plan", "-- CMD [ARGS]", "Show what would be asked of the kernel.", _PLAN_EPILOG)
+    _add_json(plan, "print one JSON object")
+    _add_start_options(plan)
+
+    inspect = add("inspect", "PID", "Look at a process as it is now.", _INSPECT_EPILOG)
+    _add_json(inspect, "print one JSON object")
+    inspect.add_argument("pid", metavar="PID", type=int)
+
+    lab = add("lab", "[NOTEBOOK]", "Open JupyterLab.", _LAB_EPILOG)
+    lab.add_argument("notebook", metavar="NOTEBOOK", nargs="?", help="the notebook to open")
+    lab.add_argument("--no-browser", action="store_true", help="print the address only")
+    lab.add_argument("--port", metavar="N", type=int, default=0, help="(default: a free one)")
+    return top
+
+
+class _Version(argparse.Action):
+    def __call__(self, *_: object) -> None:
+        from importlib.metadata import version  # costs more than the rest of a plan
+
+        print(f"nsexplore {version('nsexplore')}")
+        raise SystemExit(0)
+
+
+def _add_json(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--json", action="store_true", help=text)
+
+
+def _add_start_options(parser: argparse.ArgumentParser) -> None:
+    who = parser.add_argument_group("who is root inside").add_mutually_exclusive_group()
+    who.add_argument(
+        "--max-uid",
+        metavar="N",
+        type=int,
+        help="host ID N; 1 to N-1 stay themselves (default: the largest valid here)",
+    )
+    who.add_argument(
+        "--rootless", action="store_true", help="oneself: what an ordinary user may do"
+    )
+    who.add_argument(
+        "--privileged",
+        action="store_true",
+        help="no user namespace: root inside is this machine's real root",
+    )
+    parser.add_argument(
+        "--namespaces",
+        metavar="KINDS",
+        type=_namespaces,
+        help=f"exactly these, of {','.join(kind.name for kind in KINDS)}"
+        " (default: user,pid,mnt,net,ipc,uts, without user if --privileged)",
+    )
+    parser.add_argument(
+        "--propagation",
+        choices=("private", "slave", "shared", "unchanged"),
+        default="private",
+        help="of the mounts in a new mount namespace (default: private)",
+    )
+    parser.add_argument("--mount-proc", action="store_true", help="mount a fresh /proc inside")
+    parser.add_argument(
+        "command", metavar="-- CMD [ARGS]", nargs=argparse.REMAINDER, help="what to start"
+    )
+
+
+def _namespaces(text: str) -> CloneFlags:
+    flags = NO_NAMESPACES
+    try:
+        for name in filter(None, map(str.strip, text.split(","))):
+            flags |= kind_of_name(name).flag
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return flags
+
+
+def _tables(text: str) -> tuple[str, ...]:
+    names = tuple(filter(None, map(str.strip, text.split(","))))
+    for name in names:
+        if name not in _TABLES:
+            raise argparse.ArgumentTypeError(
+                f"{name!r} is no table; there are {', '.join(_TABLES)}"
+            )
+    return names
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return seconds
+
+
+# The library speaks of its parameters, the command line of its options.
+_OPTIONS: Final = {
+    "max_uid=": "--max-uid ",
+    'id_map="rootless"': "--rootless",
+    "privileged=True": "--privileged",
+    "privileged=False": "without --privileged",
+    "mount_proc=True": "--mount-proc",
+    'propagation="private"': "--propagation private",
+    "target=": "PID ",
+}
+
+
+def as_options(message: str) -> str:
+    """Return a message of the library's, with its parameters spelt as options."""
+    for parameter, option in _OPTIONS.items():
+        message = message.replace(parameter, option)
+    return message

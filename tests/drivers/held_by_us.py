@@ -1,0 +1,36 @@
+"""What the running process holds, for the drivers: children, memory, descriptors."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def children() -> list[int]:
+    """Return the PIDs of this process's children, zombies included."""
+    return [
+        int(pid)
+        for task in Path("/proc/self/task").iterdir()
+        for pid in (task / "children").read_text().split()
+    ]
+
+
+def descriptors() -> list[int]:
+    """Return the open file descriptors; the listing's own is among them, always the lowest free."""
+    return sorted(map(int, os.listdir("/proc/self/fd")))
+
+
+def memory(name: str) -> int:
+    """Return a line of /proc/self/status, such as VmRSS, in KiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
+
+
+def mappings() -> list[tuple[str, int]]:
+    """Return (mode, KiB) of every mapping, in order of their addresses."""
+    found = []
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        place, mode = line.split()[:2]
+        first, last = (int(number, 16) for number in place.split("-"))
+        found.append((mode, (last - first) // 1024))
+    return found

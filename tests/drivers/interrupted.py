@@ -1,0 +1,91 @@
+"""Start commands over and over while SIGINTs arrive; say in the end what is left.
+
+Run as ``python interrupted.py COUNT``. Says how long a start takes, and ends after
+so many KeyboardInterrupts.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import os
+import subprocess
+import sys
+import threading
+import time
+import warnings
+
+from held_by_us import children, descriptors
+
+import nsexplore as nx
+
+
+def one_start(turn: int) -> None:
+    execer = nx.NamespacingExecer(max_uid=65535)
+    match turn % 4:
+        case 0:
+            execer.run("/bin/sh", "-c", "cat", input="x" * 1000)
+        case 1:
+            with execer.start("/bin/sleep", "60", stdout=subprocess.PIPE):
+                pass
+        case 2:
+            with execer.step("/bin/sleep", "60", stdin=subprocess.PIPE) as step:
+                step.finish()
+        case 3:
+            os.waitpid(nx.NamespacingExecer(privileged=True).exec("/bin/true"), 0)
+
+
+def loop(count: int) -> int:
+    """Return how many starts went through."""
+    interrupts = done = 0
+    for turn in itertools.count():
+        try:
+            one_start(turn)
+            done += 1
+        except KeyboardInterrupt:
+            interrupts += 1
+        if interrupts == count:
+            return done
+    raise AssertionError
+
+
+def left() -> dict[str, object]:
+    """Return what is there beyond an idle interpreter."""
+    return {
+        "children": children(),
+        "descriptors": descriptors(),
+        "threads": threading.active_count(),
+    }
+
+
+def main() -> None:
+    warnings.simplefilter("ignore", ResourceWarning)  # an interrupt may drop a process: it ends
+    sys.unraisablehook = lambda _: None  # KeyboardInterrupt in a finalizer
+    one_start(0)
+    clean = left()
+    begin = time.monotonic()
+    for turn in range(8):
+        one_start(turn)
+    print((time.monotonic() - begin) / 8, flush=True)
+    while True:
+        try:
+            done = loop(int(sys.argv[1]))
+            break
+        except KeyboardInterrupt:
+            continue
+    print("finished", flush=True)
+    deadline = time.monotonic() + 5
+    while True:
+        try:
+            gc.collect()
+            now = left()
+            if now == clean or time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        except KeyboardInterrupt:  # the last one, a little late
+            continue
+    print(done, now if now != clean else "nothing left", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Start and fail thousands of times, and print what that has left behind as JSON.
+
+Run as ``python many_starts.py STARTS THREADS``. Half of the starts are made to
+warm up; what is compared is the state before and after the other half.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+
+from held_by_us import children, descriptors, mappings, memory
+
+import nsexplore as nx
+
+GARDEN = nx.NamespacingExecer(max_uid=65535)
+PRIVILEGED = nx.NamespacingExecer(privileged=True)
+BARE = nx.NamespacingExecer(privileged=True, clone_flags=nx.CloneFlags(0))
+ROOTLESS = nx.NamespacingExecer(id_map="rootless")
+
+
+def one(turn: int) -> None:
+    """Start one command, in another way each turn; every fourth start fails."""
+    execer = (GARDEN, BARE, PRIVILEGED, BARE, ROOTLESS, BARE)[turn % 6]
+    match turn % 8:
+        case 0 | 1:
+            with execer.start("/bin/true", stdout=subprocess.PIPE) as process:
+                process.communicate()
+        case 2:
+            with suppress(ChildProcessError):  # the reaper may have been first
+                os.waitpid(execer.exec("/bin/true"), 0)
+        case 3:
+            with suppress(nx.StartError):
+                execer.start("/missing", stdin=subprocess.PIPE)
+        case 4:
+            with execer.step("/bin/true", stderr=subprocess.PIPE) as step:
+                step.next()
+        case 5:
+            assert execer.run("/bin/echo", "x").stdout == "x\n"
+        case 6:
+            with execer.start("/bin/sleep", "60"):
+                pass
+        case 7:
+            with suppress(nx.StartError):
+                execer.exec("/bin/true/no")
+
+
+def many(starts: int, threads: int) -> None:
+    """Spread the starts over so many threads; more than one are not the main one."""
+    if threads == 1:
+        for turn in range(starts):
+            one(turn)
+        return
+    pool = [
+        threading.Thread(target=lambda n=n: [one(i) for i in range(n, starts, threads)])
+        for n in range(threads)
+    ]
+    for thread in pool:
+        thread.start()
+    for thread in pool:
+        thread.join()
+
+
+def child_stacks() -> int:
+    """Count the mappings that look like a child's stack: 32 KiB, the first page a guard."""
+    return sum(
+        guard == ("---p", 4) and stack == ("rw-p", 28)
+        for guard, stack in itertools.pairwise(mappings())
+    )
+
+
+def settled() -> dict[str, int]:
+    """Return what this process holds, once the reaper has nothing left to do."""
+    deadline = time.monotonic() + 10
+    while threading.active_count() > 1 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    gc.collect()
+    return {
+        "children": len(children()),
+        "descriptors": len(descriptors()),
+        "threads": threading.active_count(),
+        "tasks": len(os.listdir("/proc/self/task")),
+        "stacks": child_stacks(),
+        "resident KiB": memory("VmRSS"),
+    }
+
+
+if __name__ == "__main__":
+    starts, threads = int(sys.argv[1]), int(sys.argv[2])
+    many(starts // 2, threads)
+    before = settled()
+    many(starts // 2, threads)
+    print(json.dumps({"before": before, "after": settled()}))

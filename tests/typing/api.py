@@ -1,0 +1,98 @@
+"""The public API as a type checker sees it. Checked by mypy, never run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Literal, assert_type
+
+import pandas as pd
+
+import nsexplore as nx
+
+
+def words() -> None:
+    flags = nx.CloneFlags.NEWUSER | nx.CloneFlags.NEWPID
+    assert_type(flags, nx.CloneFlags)
+    assert_type(nx.CloneFlags.garden(privileged=True), nx.CloneFlags)
+    id_map = nx.IDMap([nx.IDMapping(0, 65535, 1), (1, 1, 65534)])
+    assert_type(nx.IDMap.garden(65535), nx.IDMap)
+    assert_type(nx.IDMap.rootless(), nx.IDMap)
+    assert_type(nx.IDMap.parse("0 1000 1"), nx.IDMap)
+    assert_type(id_map.to_host(0), int | None)
+    assert_type(id_map.to_container(65535), int | None)
+    assert_type(id_map[0], nx.IDMapping)
+    assert_type([line.size for line in id_map], list[int])
+    assert_type(nx.UID_MAPPING_RANGE, Literal[65536])
+    assert_type(nx.max_valid_id(), int)
+    assert_type([kind.flag for kind in nx.KINDS], list[nx.CloneFlags])
+
+
+def acts() -> Iterator[int]:
+    execer = nx.NamespacingExecer(
+        nx.NativeCommandRunner(),
+        extra_files=(0, sys.stderr),
+        max_uid=65535,
+        clone_flags=nx.CloneFlags.garden(privileged=False),
+        propagation=None,
+        mount_proc=False,
+        detached=False,
+    )
+    nx.NamespacingExecer(id_map="rootless")
+    nx.NamespacingExecer(id_map=nx.IDMap.garden(33), gid_map=nx.IDMap.garden(34))
+    nx.NamespacingExecer(id_map="rootful")  # type: ignore[arg-type]
+    nx.NamespacingExecer(max_uid="33")  # type: ignore[arg-type]
+    command = execer.plan("/bin/sleep", b"60", stdin=None, env={"A": "b"}, cwd="/")
+    assert_type(command, nx.Command)
+    assert_type(command.uid_mappings, nx.IDMap | None)
+    assert_type(command.credential, nx.Credential | None)
+    assert_type(execer.exec("/bin/true"), int)
+    with execer.start("/bin/cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert_type(process, nx.Process)
+        assert_type(process.poll(), int | None)
+        assert_type(process.wait(timeout=1.0), int)
+        assert_type(process.birth, nx.ProcessView | None)
+        yield process.pid
+    done = execer.run("/bin/id", input="text", timeout=1.0)
+    assert_type(done, nx.Completed)
+    assert_type(done.stdout, str)
+    assert_type([step.duration_us for step in done.timeline], list[float])
+    with execer.step("/bin/true") as step:
+        assert_type(step, nx.Step)
+        assert_type(step.next(), str)
+        assert_type(step.view(), nx.ProcessView)
+        assert_type(step.finish(), nx.Process)
+    view = nx.inspect(process)
+    assert_type(view, nx.ProcessView)
+    namespace = view.namespaces["net"]
+    assert_type(namespace, nx.Namespace)
+    assert_type(namespace.owner, nx.NamespaceID | None)
+    try:
+        execer.exec("/no/such/program")
+    except nx.StartError as error:
+        assert_type(error.step, str)
+        assert_type(error.errno, int | None)
+        assert_type(error.hint, str)
+
+
+class Mine:
+    """Whatever has this method is a runner."""
+
+    def start(self, command: nx.Command) -> nx.Process:
+        return nx.Process(command, 1)
+
+
+def runners() -> None:
+    mine: nx.CommandRunner = Mine()
+    recording: nx.CommandRunner = nx.RecordingCommandRunner(pid=12)
+    nx.NamespacingExecer(mine)
+    nx.NamespacingExecer(recording)
+    nx.NamespacingExecer(object())  # type: ignore[arg-type]
+
+
+def tables(process: nx.Process) -> None:
+    assert_type(nx.clone_flags_frame(process), pd.DataFrame)
+    assert_type(nx.id_map_frame(nx.IDMap.garden(33)), pd.DataFrame)
+    assert_type(nx.namespaces_frame(process.pid, reference=1), pd.DataFrame)
+    assert_type(nx.timeline_frame(process), pd.DataFrame)
