@@ -6,9 +6,24 @@ import os
 import subprocess
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import IO, Any
+from typing import IO, Any, get_args
 
-__all__ = ["Argument", "Stream", "as_descriptor", "as_environment", "as_file", "as_text"]
+from .command import Propagation
+from .errors import IDMapError
+from .flags import ALL_NAMESPACES, CloneFlags
+from .idmap import IDMap
+
+__all__ = [
+    "Argument",
+    "Stream",
+    "as_descriptor",
+    "as_environment",
+    "as_file",
+    "as_flags",
+    "as_text",
+    "check_maps",
+    "check_mounts",
+]
 
 Argument = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 """What a program, its arguments and folders may be given as."""
@@ -68,3 +83,53 @@ def as_descriptor(name: str, value: Any) -> int:
     except (OSError, OverflowError):
         raise ValueError(f"{name}: file descriptor {fd} is not open in this process") from None
     return fd
+
+
+def as_flags(clone_flags: Any, *, privileged: bool) -> CloneFlags:
+    """Return the namespaces that are asked for, none of which contradicts `privileged`."""
+    if isinstance(clone_flags, bool) or not isinstance(clone_flags, int):
+        raise TypeError(f"clone_flags must be CloneFlags, not {clone_flags!r}")
+    other = int(clone_flags) & ~int(ALL_NAMESPACES)
+    if other:
+        raise ValueError(f"clone_flags: {other:#x} stands for no namespace; see CloneFlags")
+    if privileged and clone_flags & CloneFlags.NEWUSER:
+        raise ValueError("privileged=True means no user namespace: leave NEWUSER out of it")
+    return CloneFlags(clone_flags)
+
+
+def check_maps(id_map: Any, gid_map: Any, *, privileged: bool) -> None:
+    """Refuse maps that do not go together, and such as the kernel would refuse to everybody."""
+    if isinstance(id_map, str) and id_map != "rootless":
+        raise ValueError(f'id_map={id_map!r} must be "rootless", an IDMap or None')
+    if not isinstance(id_map, IDMap | str | None):
+        raise TypeError(f"id_map must be an IDMap, not {id_map!r}")
+    if not isinstance(gid_map, IDMap | None):
+        raise TypeError(f"gid_map must be an IDMap, not {gid_map!r}")
+    if gid_map is not None and not isinstance(id_map, IDMap):
+        raise ValueError("gid_map goes beside an id_map of your own")
+    if id_map is not None and privileged:
+        raise ValueError("id_map belongs to a user namespace; privileged=True makes none")
+    for name, value in (("id_map", id_map), ("gid_map", gid_map)):
+        if isinstance(value, IDMap):
+            value.validate(kind="uid" if name == "id_map" else "gid")
+            if value.to_host(0) is None:
+                raise IDMapError(
+                    f"{name} has no line for ID 0 inside, which the process is to become"
+                )
+
+
+def check_mounts(flags: CloneFlags, propagation: Any, *, mount_proc: bool) -> None:
+    """Refuse a propagation that is none, and a /proc that would be mounted outside."""
+    if propagation not in (None, *get_args(Propagation)):
+        known = ", ".join(map(repr, get_args(Propagation)))
+        raise ValueError(f"propagation={propagation!r} must be one of {known} or None")
+    if not mount_proc:
+        return
+    missing = (CloneFlags.NEWNS | CloneFlags.NEWPID) & ~flags
+    if missing:
+        raise ValueError(f"mount_proc=True needs {missing!s} too: else it is this machine's")
+    if propagation not in ("private", "slave"):
+        raise ValueError(
+            "mount_proc=True with these mounts shared would mount it outside, too:"
+            ' use propagation="private" or "slave"'
+        )

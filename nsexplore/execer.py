@@ -5,14 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from .arguments import Argument, Stream, as_descriptor, as_environment, as_file, as_text
+from .arguments import (
+    Argument,
+    Stream,
+    as_descriptor,
+    as_environment,
+    as_file,
+    as_flags,
+    as_text,
+    check_maps,
+    check_mounts,
+)
 from .command import Command, Credential, Propagation
 from .errors import IDMapError, StartError
-from .flags import ALL_NAMESPACES, CloneFlags
+from .flags import CloneFlags
 from .idmap import IDMap, check_max_uid
 from .lookup import look_path
 from .process import Completed, Process
@@ -88,54 +98,11 @@ class NamespacingExecer:
         object.__setattr__(self, "extra_files", tuple(self.extra_files))
         if self.max_uid is not None:
             check_max_uid(self.max_uid)
-        self._check_map_arguments()
-        self._check_flags()
-        self._check_mounts()
-
-    def _check_map_arguments(self) -> None:
-        if isinstance(self.id_map, str) and self.id_map != "rootless":
-            raise ValueError(f'id_map={self.id_map!r} must be "rootless", an IDMap or None')
-        for name, value in (("id_map", self.id_map), ("gid_map", self.gid_map)):
-            if not isinstance(value, IDMap | str | None):
-                raise TypeError(f"{name} must be an IDMap, not {value!r}")
-        if self.gid_map is not None and not isinstance(self.id_map, IDMap):
-            raise ValueError("gid_map goes beside an id_map of your own")
-        if self.id_map is not None and self.privileged:
-            raise ValueError("id_map belongs to a user namespace; privileged=True makes none")
-        for name, value in (("id_map", self.id_map), ("gid_map", self.gid_map)):
-            if isinstance(value, IDMap):
-                value.validate(kind="uid" if name == "id_map" else "gid")
-                if value.to_host(0) is None:
-                    raise IDMapError(
-                        f"{name} has no line for ID 0 inside, which the process is to become"
-                    )
-
-    def _check_flags(self) -> None:
-        if self.clone_flags is None:
-            return
-        if isinstance(self.clone_flags, bool) or not isinstance(self.clone_flags, int):
-            raise TypeError(f"clone_flags must be CloneFlags, not {self.clone_flags!r}")
-        other = int(self.clone_flags) & ~int(ALL_NAMESPACES)
-        if other:
-            raise ValueError(f"clone_flags: {other:#x} stands for no namespace; see CloneFlags")
-        object.__setattr__(self, "clone_flags", CloneFlags(self.clone_flags))
-        if self.privileged and CloneFlags.NEWUSER in self.clone_flags:
-            raise ValueError("privileged=True means no user namespace: leave NEWUSER out of it")
-
-    def _check_mounts(self) -> None:
-        if self.propagation not in (None, *get_args(Propagation)):
-            known = ", ".join(map(repr, get_args(Propagation)))
-            raise ValueError(f"propagation={self.propagation!r} must be one of {known} or None")
-        if not self.mount_proc:
-            return
-        missing = (CloneFlags.NEWNS | CloneFlags.NEWPID) & ~self._flags()
-        if missing:
-            raise ValueError(f"mount_proc=True needs {missing!s} too: else it is this machine's")
-        if self.propagation not in ("private", "slave"):
-            raise ValueError(
-                "mount_proc=True with these mounts shared would mount it outside, too:"
-                ' use propagation="private" or "slave"'
-            )
+        check_maps(self.id_map, self.gid_map, privileged=self.privileged)
+        if self.clone_flags is not None:
+            flags = as_flags(self.clone_flags, privileged=self.privileged)
+            object.__setattr__(self, "clone_flags", flags)
+        check_mounts(self._flags(), self.propagation, mount_proc=self.mount_proc)
 
     # -- planning -----------------------------------------------------------
 
@@ -202,6 +169,20 @@ class NamespacingExecer:
         TypeError, ValueError
             Names the argument that does not fit.
         """
+        return self._plan(bin_path, args, stdin, stdout, stderr, env, cwd)
+
+    def _plan(
+        self,
+        bin_path: Argument,
+        args: tuple[Argument, ...],
+        stdin: Stream = None,
+        stdout: Stream = None,
+        stderr: Stream = None,
+        env: Mapping[str, str] | None = None,
+        cwd: Argument | None = None,
+        *,
+        birth: bool = True,
+    ) -> Command:
         name = as_text("bin_path", bin_path)
         path, lookup_error = look_path(name)
         flags = self._flags()
@@ -228,6 +209,7 @@ class NamespacingExecer:
             mount_proc=self.mount_proc,
             detached=self.detached,
             lookup_error=lookup_error,
+            birth=birth,
         )
 
     # -- starting -----------------------------------------------------------
@@ -244,7 +226,7 @@ class NamespacingExecer:
         StartError
             With the failed step, errno and a hint. Nothing is left behind.
         """
-        process = self._launch(replace(self.plan(bin_path, *args), birth=False))
+        process = self._launch(self._plan(bin_path, args, birth=False))
         spawn, process._spawn = process._spawn, None
         if spawn is not None:
             reap_later(spawn)
@@ -283,9 +265,10 @@ class NamespacingExecer:
         """
         streams, command = self._prepare(bin_path, args, stdin, stdout, stderr, env, cwd)
         try:
-            process = self._launch(command)
-            streams.close_child_ends()
-            process.stdin, process.stdout, process.stderr = streams.files(text=text)
+            with ending_on_error():  # an interrupt right after the launch
+                process = self._launch(command)
+                streams.close_child_ends()
+                process.stdin, process.stdout, process.stderr = streams.files(text=text)
         except BaseException:
             streams.close()
             raise
@@ -368,9 +351,7 @@ class NamespacingExecer:
         streams = Streams.open(stdin, stdout, stderr)
         try:
             i, o, e = streams.child
-            return streams, self.plan(
-                bin_path, *args, stdin=i, stdout=o, stderr=e, env=env, cwd=cwd
-            )
+            return streams, self._plan(bin_path, args, i, o, e, env, cwd)
         except BaseException:
             streams.close()
             raise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from .capabilities import Capabilities, CapabilitySet
 from .errors import IDMapError
 from .idmap import IDMap
+from .interrupts import held
 from .kinds import KINDS
 from .nsfs import read_namespace
 from .procfs import number_in_proc, parse_status, read_text
@@ -57,12 +58,14 @@ def inspect(target: int | Process | Step) -> ProcessView:
             raise ProcessLookupError(
                 errno.ESRCH, f"process {pid} has ended; how it began is in its .birth"
             )
-        return inspect_pidfd(pid, pidfd, "now")
-    pidfd = _open_pidfd(target)
-    try:
-        return inspect_pidfd(target, pidfd, "now")
-    finally:
-        os.close(pidfd)
+        with held():
+            return inspect_pidfd(pid, pidfd, "now")
+    with held():
+        pidfd = _open_pidfd(target)
+        try:
+            return inspect_pidfd(target, pidfd, "now")
+        finally:
+            os.close(pidfd)
 
 
 def _open_pidfd(pid: int) -> int:

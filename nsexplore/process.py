@@ -12,6 +12,7 @@ import time
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from .command import Command
 from .flags import CloneFlags
 from .interrupts import held
 from .reaping import reap_later
+from .spawning import timeline_of
 from .timeline import Timeline
 from .views import ProcessView
 
@@ -87,8 +89,6 @@ class Process(Renders):
     birth : ProcessView or None
         The process just before execve: there even for /bin/true. None for
         `NamespacingExecer.exec`, which does not stop to look.
-    timeline : Timeline
-        The steps of its start.
     """
 
     def __init__(
@@ -98,22 +98,25 @@ class Process(Renders):
         *,
         spawn: Spawn | None = None,
         birth: ProcessView | None = None,
-        timeline: Timeline | None = None,
     ) -> None:
         self.command = command
         self.args = command.args
         self.pid = pid
         self.birth = birth
-        self.timeline = timeline if timeline is not None else Timeline(())
         self.stdin: IO[Any] | None = None
         self.stdout: IO[Any] | None = None
         self.stderr: IO[Any] | None = None
         # Without a spawn there is no process: a runner that only records made this one.
         self.returncode: int | None = 0 if spawn is None else None
-        self._spawn = spawn
+        self._spawn = self._recorder = spawn
         self._owner = os.getpid()
         self._lock = threading.Lock()
         self._conversation: Any = None
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """The steps of its start, put together from the spawner's records when asked for."""
+        return Timeline(()) if self._recorder is None else timeline_of(self._recorder)
 
     @property
     def pidfd(self) -> int:

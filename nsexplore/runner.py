@@ -11,7 +11,7 @@ from .command import Command
 from .inspecting import inspect_pidfd
 from .interrupts import held
 from .process import Process
-from .spawning import Stop, advance, begin, timeline_of
+from .spawning import Stop, advance, begin
 from .views import ProcessView
 
 __all__ = ["CommandRunner", "NativeCommandRunner", "RecordingCommandRunner", "ending_on_error"]
@@ -43,9 +43,7 @@ class NativeCommandRunner:
                 advance(spawn, command, Stop.RELEASED)
                 birth = _birth(spawn.pid, spawn.pidfd)
             advance(spawn, command, Stop.EXECED)
-            process = Process(
-                command, spawn.pid, spawn=spawn, birth=birth, timeline=timeline_of(spawn)
-            )
+            process = Process(command, spawn.pid, spawn=spawn, birth=birth)
             _note_start(process)
         except BaseException:
             spawn.abandon()

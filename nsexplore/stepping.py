@@ -129,11 +129,7 @@ class Step(Renders):
             advance(self._spawn, self.command, stop)
             if stop is Stop.EXECED:
                 self._process = Process(
-                    self.command,
-                    self._spawn.pid,
-                    spawn=self._spawn,
-                    birth=birth,
-                    timeline=timeline_of(self._spawn),
+                    self.command, self._spawn.pid, spawn=self._spawn, birth=birth
                 )
                 self._hand_over_streams(self._process)
         except BaseException:

@@ -250,7 +250,8 @@ def test_the_garden_map_is_accepted_from_root_and_refused_to_others(
     user = places("ordinary user")
     assert user.write(kind, str(garden), deny=True).errno == errno.EPERM
     error = verdict(garden, kind, user.writer(kind, deny=True))
-    assert error and error.errno == errno.EPERM
+    assert error is not None
+    assert error.errno == errno.EPERM
     answer = places("root").write(kind, str(garden))
     assert (answer.errno, answer.printed) == (0, str(garden))
 

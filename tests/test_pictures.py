@@ -80,7 +80,8 @@ STEPS = Timeline(
 )
 FAILED = Timeline((STEPS[0], replace(STEPS[1], errno=1)))
 DONE = Completed(COMMAND, 0, "uid=0(root)\n", "", VIEW, STEPS)
-PROCESS = Process(COMMAND, 4711, birth=VIEW, timeline=STEPS)
+PROCESS = Process(COMMAND, 4711, birth=VIEW)
+PROCESS.timeline = STEPS
 PROCESS.returncode = None  # as one that runs
 
 
@@ -546,7 +547,8 @@ def hostile(s: str) -> list[Any]:
         gid_mappings=IDMap.rootless(1),
     )
     timeline = Timeline((TimelineStep(s, s, "parent", 0, 1), TimelineStep(s, s, "child", 1, 1, 5)))
-    process = Process(command, 1, birth=view, timeline=timeline)
+    process = Process(command, 1, birth=view)
+    process.timeline = timeline
     return [
         view,
         command,

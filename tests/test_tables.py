@@ -114,7 +114,9 @@ STEPS = Timeline(
 
 
 def process(**changes: Any) -> Process:
-    return Process(COMMAND, 4711, **{"birth": view(), "timeline": STEPS, **changes})
+    made = Process(COMMAND, 4711, **{"birth": view(), **changes})
+    made.timeline = STEPS
+    return made
 
 
 @pytest.fixture

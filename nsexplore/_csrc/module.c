@@ -1,4 +1,4 @@
-/* nsexplore._spawn: spawn.c for Python, and nothing of its own.
+/* nsexplore._spawn: spawn.h for Python, and nothing of its own.
  *
  * Limited API (abi3): one wheel per architecture serves every CPython from 3.11 on.
  */
@@ -303,23 +303,16 @@ static PyObject *Spawn_records(PyObject *object, PyObject *unused)
     return list;
 }
 
-static PyObject *Spawn_get_pid(PyObject *self, void *unused)
-{
-    (void)unused;
-    return PyLong_FromLong(((SpawnObject *)self)->spawn.pid);
-}
+#define GETTER(field)                                                                      \
+    static PyObject *Spawn_get_##field(PyObject *self, void *unused)                       \
+    {                                                                                      \
+        (void)unused;                                                                      \
+        return PyLong_FromLong(((SpawnObject *)self)->spawn.field);                        \
+    }
 
-static PyObject *Spawn_get_pidfd(PyObject *self, void *unused)
-{
-    (void)unused;
-    return PyLong_FromLong(((SpawnObject *)self)->spawn.pidfd);
-}
-
-static PyObject *Spawn_get_reached(PyObject *self, void *unused)
-{
-    (void)unused;
-    return PyLong_FromLong(((SpawnObject *)self)->spawn.reached);
-}
+GETTER(pid)
+GETTER(pidfd)
+GETTER(reached)
 
 static PyMethodDef Spawn_methods[] = {
     {"advance", Spawn_advance, METH_O,

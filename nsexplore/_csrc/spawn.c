@@ -14,260 +14,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x00000080
-#endif
-#ifndef CLONE_PIDFD
-#define CLONE_PIDFD 0x00001000
-#endif
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
 #endif
 #define WAIT_BY_PIDFD ((idtype_t)3) /* P_PIDFD, Linux 5.4 */
-
-enum { STACK_SIZE = 32 * 1024 };
-
-const struct spawn_step_info spawn_steps[STEP_COUNT] = {
-    [STEP_PIPE] = {"pipe", "pipe2,pipe2", 0},
-    [STEP_DEVNULL] = {"devnull", "openat", 0},
-    [STEP_STACK] = {"stack", "mmap,mprotect", 0},
-    [STEP_CLONE] = {"clone", "clone", 0},
-    [STEP_PROC] = {"proc", "openat,read,close", 0},
-    [STEP_UID_MAP] = {"uid_map", "openat,pidfd_send_signal,write,close", 0},
-    [STEP_SETGROUPS_FILE] = {"setgroups", "openat,pidfd_send_signal,write,close", 0},
-    [STEP_GID_MAP] = {"gid_map", "openat,pidfd_send_signal,write,close", 0},
-    [STEP_RELEASE] = {"release", "write", 0},
-    [STEP_SETPGID] = {"setpgid", "setpgid", 1},
-    [STEP_FILES] = {"files", "fcntl,dup3", 1},
-    [STEP_CLOSE] = {"close_range", "close_range", 1},
-    [STEP_DEATH_SIGNAL] = {"death_signal", "prctl,ppoll", 1},
-    [STEP_WAIT] = {"wait", "read", 1},
-    [STEP_SETGROUPS] = {"setgroups(0)", "setgroups", 1},
-    [STEP_SETGID] = {"setgid", "setgid", 1},
-    [STEP_SETUID] = {"setuid", "setuid", 1},
-    [STEP_PROPAGATION] = {"propagation", "mount", 1},
-    [STEP_MOUNT_PROC] = {"mount_proc", "mount", 1},
-    [STEP_NEWTIME] = {"newtime", "unshare", 1},
-    [STEP_CHDIR] = {"chdir", "chdir", 1},
-    [STEP_DEATH_SIGNAL_AGAIN] = {"death_signal", "prctl,ppoll", 1},
-    [STEP_HOLD] = {"hold", "write,read", 1},
-    [STEP_SIGNALS] = {"signals", "rt_sigaction,rt_sigprocmask", 1},
-    [STEP_EXECVE] = {"execve", "execve", 1},
-};
-
-/* ---- the timeline ---- */
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-void spawn_log_begin(struct spawn_log *log, enum spawn_step step)
-{
-    if (log->count == sizeof log->records / sizeof log->records[0])
-        return;
-    struct spawn_record *r = &log->records[log->count++];
-    r->step = step;
-    r->error = 0;
-    r->end_ns = 0;
-    r->start_ns = now_ns();
-}
-
-void spawn_log_end(struct spawn_log *log, int error)
-{
-    struct spawn_record *r = &log->records[log->count - 1];
-    r->end_ns = now_ns();
-    r->error = error;
-}
-
-/* ---- locks that survive fork(2) ---- */
-
-/* Held for reading from pipe2 until the child's end of the status pipe is closed here:
- * a copy of it in a forked process would keep the parent waiting for its end. Held for
- * writing across fork. */
-static pthread_rwlock_t fork_lock = PTHREAD_RWLOCK_INITIALIZER;
-
-/* A child's setuid to a mapped ID makes the shared memory, and with it this process,
- * non-dumpable. That keeps others of that host UID from tracing the child into our
- * memory, so it must stand until the last such child has a memory of its own. Only then
- * is the old value put back. */
-static struct {
-    pthread_mutex_t lock;
-    int children;
-    int before;
-} guard = {PTHREAD_MUTEX_INITIALIZER, 0, 0};
-
-/* The parent-death signal is sent when the *thread* that cloned ends. The main thread
- * lives as long as the process; starts from any other are cloned by this one. */
-static struct {
-    pthread_mutex_t lock;
-    pthread_cond_t asked, answered;
-    struct spawn *job;
-    int running;
-} cloner = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, PTHREAD_COND_INITIALIZER,
-            NULL, 0};
-
-static void before_fork(void)
-{
-    pthread_rwlock_wrlock(&fork_lock);
-    pthread_mutex_lock(&guard.lock);
-}
-
-static void after_fork_in_parent(void)
-{
-    pthread_mutex_unlock(&guard.lock);
-    pthread_rwlock_unlock(&fork_lock);
-}
-
-static void after_fork_in_child(void)
-{
-    pthread_rwlock_init(&fork_lock, NULL);
-    pthread_mutex_init(&guard.lock, NULL);
-    if (guard.children > 0 && guard.before == 1)
-        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); /* this copy of the memory has no such child */
-    guard.children = 0;
-    pthread_mutex_init(&cloner.lock, NULL);
-    pthread_cond_init(&cloner.asked, NULL);
-    pthread_cond_init(&cloner.answered, NULL);
-    cloner.job = NULL;
-    cloner.running = 0;
-}
-
-static int setup_errno;
-
-static void setup_once(void)
-{
-    setup_errno = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-}
-
-int spawn_setup(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    const int failed = pthread_once(&once, setup_once);
-    return failed ? failed : setup_errno;
-}
-
-static void guard_enter(struct spawn *s)
-{
-    pthread_mutex_lock(&guard.lock);
-    if (guard.children++ == 0)
-        guard.before = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
-    s->guarded = 1;
-    pthread_mutex_unlock(&guard.lock);
-}
-
-/* Only once the child has left our memory. */
-static void guard_leave(struct spawn *s)
-{
-    if (!s->guarded)
-        return;
-    pthread_mutex_lock(&guard.lock);
-    if (--guard.children == 0 && guard.before == 1)
-        prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-    s->guarded = 0;
-    pthread_mutex_unlock(&guard.lock);
-}
-
-/* ---- clone ---- */
-
-/* Every signal is blocked around clone: a handler of this process must never run in the
- * child. The parent's own mask is put back at once, so that a wait can be interrupted. */
-static void clone_here(struct spawn *s)
-{
-    const unsigned long flags = CLONE_VM | CLONE_PIDFD | SIGCHLD |
-                                (s->request.namespaces & ~(unsigned long)CLONE_NEWTIME);
-    sigset_t all, before;
-    int pidfd = -1;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    spawn_log_begin(&s->parent_log, STEP_CLONE);
-    const int pid = clone(spawn_child, (char *)s->stack + STACK_SIZE, (int)flags, s, &pidfd);
-    s->cloned_errno = pid < 0 ? errno : 0;
-    spawn_log_end(&s->parent_log, s->cloned_errno);
-    if (pid > 0 && pidfd < 0) {
-        /* Before Linux 5.2 the flag for it is ignored in silence. */
-        kill(pid, SIGKILL);
-        waitpid(pid, NULL, 0);
-        s->cloned_errno = ENOSYS;
-    } else if (pid > 0) {
-        s->pid = pid;
-        s->pidfd = pidfd;
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
-static void *cloner_main(void *unused)
-{
-    (void)unused;
-    pthread_mutex_lock(&cloner.lock);
-    for (;;) {
-        while (!cloner.job)
-            pthread_cond_wait(&cloner.asked, &cloner.lock);
-        clone_here(cloner.job);
-        cloner.job->clone_done = 1;
-        cloner.job = NULL;
-        pthread_cond_broadcast(&cloner.answered);
-    }
-    return NULL;
-}
-
-/* With cloner.lock held. Returns 0 or an errno. */
-static int cloner_start(void)
-{
-    pthread_attr_t attr;
-    pthread_t thread;
-    sigset_t all, before;
-
-    int failed = pthread_attr_init(&attr);
-    if (failed)
-        return failed;
-    pthread_attr_setstacksize(&attr, 1024 * 1024); /* thread-local storage lies in it, too */
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    sigfillset(&all); /* signals are for Python's threads */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&thread, &attr, cloner_main, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-    cloner.running = !failed;
-    return failed;
-}
-
-static void clone_from_lasting_thread(struct spawn *s)
-{
-    if (s->request.detached || syscall(SYS_gettid) == getpid()) {
-        clone_here(s);
-        return;
-    }
-    pthread_mutex_lock(&cloner.lock);
-    const int failed = cloner.running ? 0 : cloner_start();
-    if (failed) {
-        s->cloned_errno = failed;
-    } else {
-        while (cloner.job)
-            pthread_cond_wait(&cloner.answered, &cloner.lock);
-        cloner.job = s;
-        pthread_cond_signal(&cloner.asked);
-        while (!s->clone_done)
-            pthread_cond_wait(&cloner.answered, &cloner.lock);
-    }
-    pthread_mutex_unlock(&cloner.lock);
-}
 
 /* ---- the steps ---- */
 
@@ -318,7 +77,7 @@ static int open_devnull(int *fd, int mode)
 
 static int make_stack(struct spawn *s)
 {
-    void *const stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+    void *const stack = mmap(NULL, SPAWN_STACK_SIZE, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
     if (stack == MAP_FAILED)
         return errno;
@@ -340,7 +99,7 @@ static enum spawn_result prepare_and_clone(struct spawn *s)
     }
     s->child_release_r = s->release_r;
     s->child_status_w = s->status_w;
-    clone_from_lasting_thread(s);
+    spawn_clone(s);
     if (s->pid <= 0)
         return fail(s, STEP_CLONE, s->cloned_errno);
     close_fd(&s->status_w);
@@ -434,7 +193,7 @@ static enum spawn_result release(struct spawn *s, int hold)
 {
     if (!s->told) {
         if (s->request.set_ids)
-            guard_enter(s);
+            spawn_guard_enter(s);
         STEP(s, STEP_RELEASE, tell(s, hold ? WORD_HOLD : WORD_GO));
         s->told = 1;
     }
@@ -458,13 +217,13 @@ static enum spawn_result finish(struct spawn *s)
     if (result != SPAWN_OK)
         return result;
     /* The kernel switches memory before it closes on exec: the child has left ours. */
-    guard_leave(s);
+    spawn_guard_leave(s);
     if (s->child_log.count && s->child_log.records[s->child_log.count - 1].end_ns == 0)
         spawn_log_end(&s->child_log, 0); /* execve does not return to say so */
     close_fd(&s->release_r);
     close_fd(&s->release_w);
     close_fd(&s->status_r);
-    munmap(s->stack, STACK_SIZE);
+    munmap(s->stack, SPAWN_STACK_SIZE);
     s->stack = NULL;
     return SPAWN_OK;
 }
@@ -476,9 +235,9 @@ static enum spawn_result reach(struct spawn *s, enum spawn_stop stop, enum spawn
 
     switch (stop) {
     case STOP_CLONED:
-        pthread_rwlock_rdlock(&fork_lock);
+        spawn_share_fork_lock();
         result = prepare_and_clone(s);
-        pthread_rwlock_unlock(&fork_lock);
+        spawn_leave_fork_lock();
         return result;
     case STOP_UID_MAP:
         if (q->uid_map || q->gid_map || q->setgroups)
@@ -566,7 +325,7 @@ void spawn_abandon(struct spawn *s)
 {
     if (s->pid > 0 && spawn_is_ours(s)) {
         end_child(s);
-        guard_leave(s);
+        spawn_guard_leave(s);
     }
     s->ended = 1;
     s->pid = 0;
@@ -578,7 +337,7 @@ void spawn_abandon(struct spawn *s)
     close_fd(&s->null_w);
     close_fd(&s->pidfd);
     if (s->stack)
-        munmap(s->stack, STACK_SIZE);
+        munmap(s->stack, SPAWN_STACK_SIZE);
     s->stack = NULL;
 }
 

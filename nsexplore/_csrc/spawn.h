@@ -117,7 +117,7 @@ struct spawn {
 
     struct spawn_log parent_log, child_log;
 
-    /* private to spawn.c and child.c */
+    /* private to the .c files beside module.c */
     int release_r, release_w; /* the parent's word to the child; its end: the parent is gone */
     int status_r, status_w;   /* the child's word to the parent; its end: exec'd, or gone */
     int null_r, null_w;       /* /dev/null */
@@ -149,10 +149,22 @@ void spawn_abandon(struct spawn *s);
 /* Keep the process, forget the start: closes the pidfd only. */
 void spawn_disown(struct spawn *s);
 
-/* For child.c */
+/* ---- between the .c files ---- */
+
+/* spawn.c and child.c */
 enum { WORD_GO = 'g', WORD_HOLD = 'h', WORD_HOLDING = 'w' };
 int spawn_child(void *spawn);
+
+/* steps.c */
 void spawn_log_begin(struct spawn_log *log, enum spawn_step step);
 void spawn_log_end(struct spawn_log *log, int error);
+
+/* cloning.c */
+enum { SPAWN_STACK_SIZE = 32 * 1024 };
+void spawn_clone(struct spawn *s); /* sets pid and pidfd, or cloned_errno */
+void spawn_share_fork_lock(void);
+void spawn_leave_fork_lock(void);
+void spawn_guard_enter(struct spawn *s);
+void spawn_guard_leave(struct spawn *s);
 
 #endif

@@ -1,0 +1,61 @@
+/* The steps of a start by name, and their record: the timeline.
+ *
+ * What is here is called by the child, too (see child.c): it calls nothing but the clock.
+ */
+#define _GNU_SOURCE
+#include "spawn.h"
+
+#include <time.h>
+
+const struct spawn_step_info spawn_steps[STEP_COUNT] = {
+    [STEP_PIPE] = {"pipe", "pipe2,pipe2", 0},
+    [STEP_DEVNULL] = {"devnull", "openat", 0},
+    [STEP_STACK] = {"stack", "mmap,mprotect", 0},
+    [STEP_CLONE] = {"clone", "clone", 0},
+    [STEP_PROC] = {"proc", "openat,read,close", 0},
+    [STEP_UID_MAP] = {"uid_map", "openat,pidfd_send_signal,write,close", 0},
+    [STEP_SETGROUPS_FILE] = {"setgroups", "openat,pidfd_send_signal,write,close", 0},
+    [STEP_GID_MAP] = {"gid_map", "openat,pidfd_send_signal,write,close", 0},
+    [STEP_RELEASE] = {"release", "write", 0},
+    [STEP_SETPGID] = {"setpgid", "setpgid", 1},
+    [STEP_FILES] = {"files", "fcntl,dup3", 1},
+    [STEP_CLOSE] = {"close_range", "close_range", 1},
+    [STEP_DEATH_SIGNAL] = {"death_signal", "prctl,ppoll", 1},
+    [STEP_WAIT] = {"wait", "read", 1},
+    [STEP_SETGROUPS] = {"setgroups(0)", "setgroups", 1},
+    [STEP_SETGID] = {"setgid", "setgid", 1},
+    [STEP_SETUID] = {"setuid", "setuid", 1},
+    [STEP_PROPAGATION] = {"propagation", "mount", 1},
+    [STEP_MOUNT_PROC] = {"mount_proc", "mount", 1},
+    [STEP_NEWTIME] = {"newtime", "unshare", 1},
+    [STEP_CHDIR] = {"chdir", "chdir", 1},
+    [STEP_DEATH_SIGNAL_AGAIN] = {"death_signal", "prctl,ppoll", 1},
+    [STEP_HOLD] = {"hold", "write,read", 1},
+    [STEP_SIGNALS] = {"signals", "rt_sigaction,rt_sigprocmask", 1},
+    [STEP_EXECVE] = {"execve", "execve", 1},
+};
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+void spawn_log_begin(struct spawn_log *log, enum spawn_step step)
+{
+    if (log->count == sizeof log->records / sizeof log->records[0])
+        return;
+    struct spawn_record *r = &log->records[log->count++];
+    r->step = step;
+    r->error = 0;
+    r->end_ns = 0;
+    r->start_ns = now_ns();
+}
+
+void spawn_log_end(struct spawn_log *log, int error)
+{
+    struct spawn_record *r = &log->records[log->count - 1];
+    r->end_ns = now_ns();
+    r->error = error;
+}
