@@ -46,11 +46,10 @@ def begin(command: Command) -> Spawn:
             step="lookup",
             hint=_lookup_hint(command),
         )
-    environment = os.environ if command.env is None else command.env
     return _native()(
         os.fsencode(command.path),
         tuple(map(os.fsencode, command.args)),
-        tuple(os.fsencode(f"{name}={value}") for name, value in environment.items()),
+        _environment(command),
         None if command.cwd is None else os.fsencode(command.cwd),
         int(command.clone_flags),
         None if command.uid_mappings is None else command.uid_mappings.encode(),
@@ -65,6 +64,13 @@ def begin(command: Command) -> Spawn:
         command.mount_proc,
         command.detached,
     )
+
+
+def _environment(command: Command) -> tuple[bytes, ...]:
+    if command.env is None:
+        # Python's, not libc's: readline, once loaded, adds LINES and COLUMNS there.
+        return tuple(name + b"=" + value for name, value in os.environb.items())
+    return tuple(os.fsencode(f"{name}={value}") for name, value in command.env.items())
 
 
 @cache

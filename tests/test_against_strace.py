@@ -106,7 +106,7 @@ def test_the_parents_steps_are_its_system_calls(mode: str, traced: Any) -> None:
     """Beside its steps the parent only keeps its books: masks, copies, the guard, waiting."""
     answer, parents, _ = traced(birth=False, **MODES[mode])
     assigned = assign(parents, steps_by(answer, "parent"), BOOKKEEPING)
-    assert {"stack", "pipe", "clone", "release"} <= {step["name"] for step, _ in assigned}
+    assert {"pipe", "clone", "release"} <= {step["name"] for step, _ in assigned}
 
 
 def test_the_look_at_the_child_comes_between_two_releases(traced: Any) -> None:

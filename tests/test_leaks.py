@@ -41,12 +41,12 @@ def test_thousands_of_starts_leave_nothing(threads: int) -> None:
     assert done.stderr == ""
     found = json.loads(done.stdout)
     before, after = found["before"], found["after"]
-    for name in ("children", "descriptors", "threads", "tasks", "stacks"):
+    for name in ("children", "descriptors", "threads", "tasks"):
         assert after[name] == before[name], f"{name}: {before[name]} -> {after[name]}"
-    assert after["children"] == after["stacks"] == 0
+    assert after["children"] == 0
     # The one thread that clones for the others is there from the first start on.
     assert after["tasks"] == (1 if threads == 1 else 2)
-    # A leak of 2 KiB a start would show.
+    # A leak of 2 KiB a start would show, such as that of a child's stack.
     assert after["resident KiB"] - before["resident KiB"] < 2048
 
 

@@ -99,8 +99,24 @@ static long close_from(int first)
     return 0;
 }
 
+/* As under Go: what whoever started us has had ignored for all its descendants. */
+static int stays_ignored(int sig)
+{
+    switch (sig) {
+    case SIGHUP: /* nohup */
+    case SIGINT: /* a job in the background */
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+    case SIGCONT:
+        return 1;
+    default: /* above all SIGPIPE and SIGXFSZ, which Python ignores for itself */
+        return 0;
+    }
+}
+
 /* Handlers point into the parent's code: execve would drop them, but the mask is opened
- * before. What is ignored stays ignored, as under Go, but for the two that Python ignores. */
+ * before. */
 static long clean_signals(void)
 {
     const struct kernel_sigaction plain = {SIG_DFL, 0, 0, 0};
@@ -111,9 +127,7 @@ static long clean_signals(void)
         long r = sys4(SYS_rt_sigaction, sig, 0, &now, sizeof now.mask);
         if (r < 0)
             return r;
-        if (now.handler == SIG_DFL)
-            continue;
-        if (now.handler == SIG_IGN && sig != SIGPIPE && sig != SIGXFSZ)
+        if (now.handler == SIG_DFL || (now.handler == SIG_IGN && stays_ignored(sig)))
             continue;
         if ((r = sys4(SYS_rt_sigaction, sig, &plain, 0, sizeof now.mask)) < 0)
             return r;

@@ -5,150 +5,17 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "request.h"
 #include "spawn.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 typedef struct {
     PyObject_HEAD
     struct spawn spawn;
-    PyObject *arguments; /* keeps alive what spawn.request points to */
-    char **argv, **envp;
-    int *files;
-    gid_t *groups;
+    struct request_store store;
     int busy; /* a thread is inside, without the GIL */
 } SpawnObject;
-
-/* ---- from Python's arguments to a request ---- */
-
-/* bytes without NUL, or NULL for None. Borrowed. */
-static int as_text(PyObject *object, const char *name, const char **out)
-{
-    char *text = NULL;
-    *out = NULL;
-    if (object == Py_None)
-        return 0;
-    if (!PyBytes_Check(object)) {
-        PyErr_Format(PyExc_TypeError, "%s must be bytes or None", name);
-        return -1;
-    }
-    if (PyBytes_AsStringAndSize(object, &text, NULL))
-        return -1;
-    *out = text;
-    return 0;
-}
-
-/* A NULL-terminated array (to be freed) of the borrowed texts of a tuple of bytes. */
-static char **as_texts(PyObject *tuple, const char *name)
-{
-    const Py_ssize_t count = PyTuple_Check(tuple) ? PyTuple_Size(tuple) : -1;
-    if (count < 0) {
-        PyErr_Format(PyExc_TypeError, "%s must be a tuple of bytes", name);
-        return NULL;
-    }
-    char **texts = calloc((size_t)count + 1, sizeof *texts);
-    if (!texts) {
-        PyErr_NoMemory();
-        return NULL;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (PyBytes_AsStringAndSize(PyTuple_GetItem(tuple, i), &texts[i], NULL)) {
-            free(texts);
-            return NULL;
-        }
-    }
-    return texts;
-}
-
-static int as_files(SpawnObject *self, PyObject *tuple)
-{
-    const Py_ssize_t count = PyTuple_Check(tuple) ? PyTuple_Size(tuple) : -1;
-    if (count < 0) {
-        PyErr_SetString(PyExc_TypeError, "files must be a tuple of int");
-        return -1;
-    }
-    self->files = calloc((size_t)count + 1, sizeof *self->files);
-    if (!self->files) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        const long fd = PyLong_AsLong(PyTuple_GetItem(tuple, i));
-        if (fd == -1 && PyErr_Occurred())
-            return -1;
-        self->files[i] = (int)fd;
-    }
-    self->spawn.request.files = self->files;
-    self->spawn.request.file_count = (size_t)count;
-    return 0;
-}
-
-/* None, or (uid, gid, groups); groups None leaves the supplementary groups alone. */
-static int as_credential(SpawnObject *self, PyObject *object)
-{
-    struct spawn_request *q = &self->spawn.request;
-    PyObject *groups;
-    unsigned long uid, gid;
-
-    if (object == Py_None)
-        return 0;
-    if (!PyTuple_Check(object)) {
-        PyErr_SetString(PyExc_TypeError, "credential must be None or (uid, gid, groups)");
-        return -1;
-    }
-    if (!PyArg_ParseTuple(object, "kkO", &uid, &gid, &groups))
-        return -1;
-    q->set_ids = 1;
-    q->uid = (uid_t)uid;
-    q->gid = (gid_t)gid;
-    if (groups == Py_None)
-        return 0;
-    const Py_ssize_t count = PyTuple_Check(groups) ? PyTuple_Size(groups) : -1;
-    if (count < 0) {
-        PyErr_SetString(PyExc_TypeError, "groups must be None or a tuple of int");
-        return -1;
-    }
-    self->groups = calloc((size_t)count + 1, sizeof *self->groups);
-    if (!self->groups) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        const unsigned long group = PyLong_AsUnsignedLong(PyTuple_GetItem(groups, i));
-        if (group == (unsigned long)-1 && PyErr_Occurred())
-            return -1;
-        self->groups[i] = (gid_t)group;
-    }
-    q->set_groups = 1;
-    q->groups = self->groups;
-    q->group_count = (size_t)count;
-    return 0;
-}
-
-static int fill_request(SpawnObject *self, PyObject *args)
-{
-    struct spawn_request *q = &self->spawn.request;
-    PyObject *path, *argv, *env, *cwd, *uid_map, *gid_map, *setgroups, *credential, *files;
-
-    if (!PyArg_ParseTuple(args, "OOOOkOOOOOkpp:Spawn", &path, &argv, &env, &cwd,
-                          &q->namespaces, &uid_map, &gid_map, &setgroups, &credential, &files,
-                          &q->propagation, &q->mount_proc, &q->detached))
-        return -1;
-    if (as_text(path, "path", &q->path) || as_text(cwd, "cwd", &q->cwd) ||
-        as_text(uid_map, "uid_map", &q->uid_map) || as_text(gid_map, "gid_map", &q->gid_map) ||
-        as_text(setgroups, "setgroups", &q->setgroups))
-        return -1;
-    if (!q->path) {
-        PyErr_SetString(PyExc_TypeError, "path must be bytes");
-        return -1;
-    }
-    if (!(self->argv = as_texts(argv, "argv")) || !(self->envp = as_texts(env, "env")))
-        return -1;
-    q->argv = self->argv;
-    q->envp = self->envp;
-    return as_files(self, files) || as_credential(self, credential) ? -1 : 0;
-}
 
 /* ---- the type ---- */
 
@@ -163,9 +30,7 @@ static PyObject *Spawn_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (!self)
         return NULL;
     spawn_init(&self->spawn);
-    Py_INCREF(args);
-    self->arguments = args;
-    if (fill_request(self, args)) {
+    if (request_fill(&self->spawn.request, &self->store, args)) {
         Py_DECREF((PyObject *)self);
         return NULL;
     }
@@ -181,11 +46,7 @@ static void Spawn_dealloc(PyObject *object)
     Py_BEGIN_ALLOW_THREADS /* the end of a whole PID namespace may take its time */
     spawn_abandon(&self->spawn);
     Py_END_ALLOW_THREADS
-    free(self->argv);
-    free(self->envp);
-    free(self->files);
-    free(self->groups);
-    Py_XDECREF(self->arguments);
+    request_clear(&self->store);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(object);
     Py_DECREF((PyObject *)type);

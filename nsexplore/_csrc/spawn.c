@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -75,19 +74,11 @@ static int open_devnull(int *fd, int mode)
     return *fd < 0 ? errno : 0;
 }
 
-static int make_stack(struct spawn *s)
-{
-    void *const stack = mmap(NULL, SPAWN_STACK_SIZE, PROT_READ | PROT_WRITE,
-                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE, -1, 0);
-    if (stack == MAP_FAILED)
-        return errno;
-    s->stack = stack;
-    return mprotect(stack, 4096, PROT_NONE) ? errno : 0; /* a guard at its end */
-}
-
 static enum spawn_result prepare_and_clone(struct spawn *s)
 {
-    STEP(s, STEP_STACK, make_stack(s));
+    s->stack = malloc(SPAWN_STACK_SIZE);
+    if (!s->stack)
+        return fail(s, STEP_CLONE, ENOMEM);
     STEP(s, STEP_PIPE, make_pipes(s));
     for (size_t i = 0; i < s->request.file_count; i++) {
         if (s->request.files[i] != -1)
@@ -223,7 +214,7 @@ static enum spawn_result finish(struct spawn *s)
     close_fd(&s->release_r);
     close_fd(&s->release_w);
     close_fd(&s->status_r);
-    munmap(s->stack, SPAWN_STACK_SIZE);
+    free(s->stack);
     s->stack = NULL;
     return SPAWN_OK;
 }
@@ -336,8 +327,7 @@ void spawn_abandon(struct spawn *s)
     close_fd(&s->null_r);
     close_fd(&s->null_w);
     close_fd(&s->pidfd);
-    if (s->stack)
-        munmap(s->stack, SPAWN_STACK_SIZE);
+    free(s->stack);
     s->stack = NULL;
 }
 

@@ -10,7 +10,6 @@
 const struct spawn_step_info spawn_steps[STEP_COUNT] = {
     [STEP_PIPE] = {"pipe", "pipe2,pipe2", 0},
     [STEP_DEVNULL] = {"devnull", "openat", 0},
-    [STEP_STACK] = {"stack", "mmap,mprotect", 0},
     [STEP_CLONE] = {"clone", "clone", 0},
     [STEP_PROC] = {"proc", "openat,read,close", 0},
     [STEP_UID_MAP] = {"uid_map", "openat,pidfd_send_signal,write,close", 0},

@@ -24,13 +24,3 @@ def memory(name: str) -> int:
     """Return a line of /proc/self/status, such as VmRSS, in KiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
-
-
-def mappings() -> list[tuple[str, int]]:
-    """Return (mode, KiB) of every mapping, in order of their addresses."""
-    found = []
-    for line in Path("/proc/self/maps").read_text().splitlines():
-        place, mode = line.split()[:2]
-        first, last = (int(number, 16) for number in place.split("-"))
-        found.append((mode, (last - first) // 1024))
-    return found

@@ -7,7 +7,6 @@ warm up; what is compared is the state before and after the other half.
 from __future__ import annotations
 
 import gc
-import itertools
 import json
 import os
 import subprocess
@@ -16,7 +15,7 @@ import threading
 import time
 from contextlib import suppress
 
-from held_by_us import children, descriptors, mappings, memory
+from held_by_us import children, descriptors, memory
 
 import nsexplore as nx
 
@@ -68,14 +67,6 @@ def many(starts: int, threads: int) -> None:
         thread.join()
 
 
-def child_stacks() -> int:
-    """Count the mappings that look like a child's stack: 32 KiB, the first page a guard."""
-    return sum(
-        guard == ("---p", 4) and stack == ("rw-p", 28)
-        for guard, stack in itertools.pairwise(mappings())
-    )
-
-
 def settled() -> dict[str, int]:
     """Return what this process holds, once the reaper has nothing left to do."""
     deadline = time.monotonic() + 10
@@ -87,7 +78,6 @@ def settled() -> dict[str, int]:
         "descriptors": len(descriptors()),
         "threads": threading.active_count(),
         "tasks": len(os.listdir("/proc/self/task")),
-        "stacks": child_stacks(),
         "resident KiB": memory("VmRSS"),
     }
 

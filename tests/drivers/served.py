@@ -17,7 +17,7 @@ import sys
 import threading
 from typing import Any
 
-from held_by_us import children, descriptors, mappings, memory
+from held_by_us import children, descriptors, memory
 
 import nsexplore as nx
 from nsexplore.stepping import Step
@@ -45,7 +45,6 @@ def state() -> dict[str, Any]:
         "children": children(),
         "descriptors": descriptors(),
         "dumpable": libc.prctl(PR_GET_DUMPABLE, 0, 0, 0, 0),
-        "guard pages": mappings().count(("---p", 4)),
         "mask": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
         "threads": len(os.listdir("/proc/self/task")),
         "virtual memory": memory("VmSize"),
