@@ -1,4 +1,4 @@
-# Everything lives in $(VENV); nothing else on the machine is changed.
+# Everything lives in this folder, most of it in $(VENV).
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -22,7 +22,7 @@ demo: show lab ## Set everything up, run a process in new namespaces, open Jupyt
 show: $(VENV)/.lab ## The first half of demo: run a process, print its tables, and end
 	@$(BIN)/nsexplore run -- id; code=$$?; \
 	if [ $$code = 125 ]; then \
-		echo; echo "So garden-linux's own ID map is not to be had here. What an ordinary user may do, --rootless:"; echo; \
+		echo; echo "The default ID map needs root. What an ordinary user may do, --rootless:"; echo; \
 		$(BIN)/nsexplore run --rootless -- id; code=$$?; \
 	fi; \
 	if [ $$code = 125 ]; then \
@@ -31,6 +31,7 @@ show: $(VENV)/.lab ## The first half of demo: run a process, print its tables, a
 	fi; exit $$code
 
 lab: $(VENV)/.lab ## The second half of demo: JupyterLab on the first notebook, until Ctrl-C
+	@[ "$$(id -u)" = 0 ] || echo "The notebook wants root: as another user its cells end in the error that says why."
 	@$(BIN)/nsexplore lab $(NOTEBOOK)
 
 test: $(VENV)/.test ## Set everything up and run all tests (ARGS="-k name" for some)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
+import time
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import IO, Any, get_args
 
 from .command import Propagation
@@ -20,9 +21,11 @@ __all__ = [
     "as_environment",
     "as_file",
     "as_flags",
+    "as_input",
     "as_text",
     "check_maps",
     "check_mounts",
+    "deadline_of",
 ]
 
 Argument = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -35,7 +38,8 @@ Stream = int | IO[Any] | None
 def as_text(name: str, value: Any) -> str:
     """Return a string for execve(2); `TypeError`, or `ValueError` for one with a NUL byte."""
     if not isinstance(value, str | bytes | os.PathLike):
-        raise TypeError(f"{name} must be str, bytes or a path, not {value!r}")
+        words = "; give the words one by one" if isinstance(value, list | tuple) else ""
+        raise TypeError(f"{name} must be str, bytes or a path, not {value!r}{words}")
     text = os.fsdecode(value)
     if "\0" in text:
         raise ValueError(f"{name}={text!r} contains a NUL byte, which ends a string in execve(2)")
@@ -43,7 +47,7 @@ def as_text(name: str, value: Any) -> str:
 
 
 def as_environment(env: Any) -> Mapping[str, str]:
-    """Return an environment that nobody can change any more."""
+    """Return an environment whose names and values can be had."""
     if not isinstance(env, Mapping):
         raise TypeError(f"env must be a mapping of str to str, not {env!r}")
     checked = {}
@@ -52,7 +56,7 @@ def as_environment(env: Any) -> Mapping[str, str]:
         if not key or "=" in key:
             raise ValueError(f"env: {key!r} is no name of a variable")
         checked[key] = as_text(f"env[{key!r}]", value)
-    return MappingProxyType(checked)
+    return checked
 
 
 def as_file(name: str, value: Stream) -> int | None:
@@ -77,7 +81,8 @@ def as_descriptor(name: str, value: Any) -> int:
     except (ValueError, OSError) as error:
         raise ValueError(f"{name} has no file descriptor: {error}") from None
     if fd < 0:
-        raise ValueError(f"{name}={fd} is no file descriptor")
+        pipe = ": PIPE and STDOUT are for start() and step()" if fd in (-1, -2) else ""
+        raise ValueError(f"{name}={fd} is no file descriptor{pipe}")
     try:
         os.fstat(fd)
     except (OSError, OverflowError):
@@ -85,10 +90,33 @@ def as_descriptor(name: str, value: Any) -> int:
     return fd
 
 
+def as_input(value: Any, *, text: bool) -> bytes:
+    """Return what is to be sent to a process; bytes are taken as they are by text streams, too."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    if isinstance(value, str) and text:
+        return value.encode("utf-8", "surrogateescape")
+    raise TypeError(f"input must be {'str or bytes' if text else 'bytes'}, not {value!r}")
+
+
+def deadline_of(timeout: Any) -> float | None:
+    """Return when, by time.monotonic(), so many seconds are over; None: never."""
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}")
+    if math.isnan(timeout):
+        raise ValueError("timeout is not a number")
+    return time.monotonic() + timeout
+
+
 def as_flags(clone_flags: Any, *, privileged: bool) -> CloneFlags:
     """Return the namespaces that are asked for, none of which contradicts `privileged`."""
     if isinstance(clone_flags, bool) or not isinstance(clone_flags, int):
-        raise TypeError(f"clone_flags must be CloneFlags, not {clone_flags!r}")
+        raise TypeError(
+            "clone_flags must be CloneFlags, such as CloneFlags.NEWUSER | CloneFlags.NEWPID,"
+            f" not {clone_flags!r}"
+        )
     other = int(clone_flags) & ~int(ALL_NAMESPACES)
     if other:
         raise ValueError(f"clone_flags: {other:#x} stands for no namespace; see CloneFlags")
@@ -97,18 +125,23 @@ def as_flags(clone_flags: Any, *, privileged: bool) -> CloneFlags:
     return CloneFlags(clone_flags)
 
 
-def check_maps(id_map: Any, gid_map: Any, *, privileged: bool) -> None:
+def check_maps(id_map: Any, gid_map: Any, flags: CloneFlags) -> None:
     """Refuse maps that do not go together, and such as the kernel would refuse to everybody."""
     if isinstance(id_map, str) and id_map != "rootless":
-        raise ValueError(f'id_map={id_map!r} must be "rootless", an IDMap or None')
+        raise ValueError(
+            f'id_map={id_map!r} must be "rootless", an IDMap (IDMap.parse reads text) or None'
+        )
     if not isinstance(id_map, IDMap | str | None):
-        raise TypeError(f"id_map must be an IDMap, not {id_map!r}")
+        raise TypeError(f"id_map must be an IDMap, such as IDMap([(0, 1000, 1)]), not {id_map!r}")
     if not isinstance(gid_map, IDMap | None):
         raise TypeError(f"gid_map must be an IDMap, not {gid_map!r}")
     if gid_map is not None and not isinstance(id_map, IDMap):
         raise ValueError("gid_map goes beside an id_map of your own")
-    if id_map is not None and privileged:
-        raise ValueError("id_map belongs to a user namespace; privileged=True makes none")
+    if id_map is not None and CloneFlags.NEWUSER not in flags:
+        raise ValueError(
+            "id_map belongs to a user namespace, and privileged=True, or clone_flags without"
+            " NEWUSER, makes none"
+        )
     for name, value in (("id_map", id_map), ("gid_map", gid_map)):
         if isinstance(value, IDMap):
             value.validate(kind="uid" if name == "id_map" else "gid")

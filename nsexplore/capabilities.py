@@ -24,7 +24,7 @@ CAPABILITY_NAMES: Final[tuple[str, ...]] = tuple(f"CAP_{name}" for name in _NAME
 
 
 @dataclass(frozen=True, slots=True)
-class CapabilitySet:
+class CapabilitySet(Renders):
     """One set of capabilities: the kernel's mask, readable by name.
 
     Examples

@@ -52,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     options, unknown = parser().parse_known_args(argv)
     if unknown:  # said by the subcommand, whose usage tells more
-        options.error(f"unknown option {unknown[0]}")
+        what = "unknown option" if unknown[0].startswith("-") else "one argument too many:"
+        options.error(f"{what} {unknown[0]}")
     try:
         code: int = _ACTS[options.act](options)
         if sys.stdout is not None:
@@ -153,7 +154,8 @@ def _start_and_wait(
 ) -> int:
     stdin, stdout, stderr = _own_files()
     record["command"] = execer.plan(*words, stdin=stdin, stdout=stdout, stderr=stderr)
-    _tell(options, "asked", record["command"])
+    if record["command"].lookup_error is None:
+        _tell(options, "asked", record["command"])
     if options.json:
         stdout = stderr = subprocess.PIPE
     with execer.step(*words, stdin=stdin, stdout=stdout, stderr=stderr) as start:
@@ -162,6 +164,8 @@ def _start_and_wait(
             start.next()
         with Foreground(start) as foreground:
             _tell(options, "given", start)
+            if not options.json and not options.quiet and options.show:
+                _say("--- the command's own output")
             process = start.finish()
             record.update(pid=process.pid, birth=process.birth, timeline=process.timeline)
             timed_out = _wait(options, process, record)
@@ -195,9 +199,9 @@ def _own_files() -> list[int | None]:
 
 
 def _tell(options: argparse.Namespace, name: str, value: Any, below: str = "") -> None:
-    if options.json or options.quiet:
+    if options.json:
         return
-    if name in options.show:
+    if name in options.show and not options.quiet:
         _say(f"{_HEADINGS[name]}\n{text(value)}\n{below}")
     elif name == "asked" and value.privileged:
         _say(PRIVILEGED)

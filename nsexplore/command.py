@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ._frozen import FrozenMapping
 from ._renders import Renders
 from .flags import NO_NAMESPACES, CloneFlags
 from .idmap import IDMap
@@ -82,6 +83,10 @@ class Command(Renders):
     detached: bool = False
     lookup_error: str | None = None
     birth: bool = field(default=True, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.env is not None:
+            object.__setattr__(self, "env", FrozenMapping(self.env))
 
     @property
     def privileged(self) -> bool:

@@ -9,22 +9,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from .arguments import (
-    Argument,
-    Stream,
-    as_descriptor,
-    as_environment,
-    as_file,
-    as_flags,
-    as_text,
-    check_maps,
-    check_mounts,
-)
+from . import arguments
+from ._renders import Renders
+from .arguments import Argument, Stream
 from .command import Command, Credential, Propagation
 from .errors import IDMapError, StartError
 from .flags import CloneFlags
 from .idmap import IDMap, check_max_uid
 from .lookup import look_path
+from .mapwriters import writer_now
 from .process import Completed, Process
 from .procfs import max_valid_id
 from .reaping import reap_later
@@ -38,7 +31,7 @@ _GARDEN_FLAGS = {mode: CloneFlags.garden(privileged=mode) for mode in (False, Tr
 
 
 @dataclass(frozen=True)
-class NamespacingExecer:
+class NamespacingExecer(Renders):
     """Start commands in new namespaces.
 
     As in garden-linux, a command gets new IPC, network, mount, UTS and PID
@@ -54,14 +47,16 @@ class NamespacingExecer:
         No user namespace: root inside is then **this machine's real root**.
     max_uid : int, optional
         Root inside is this UID and GID outside; 1 to max_uid-1 stay
-        themselves. From 2 to 4294967294. By default `max_valid_id`.
+        themselves. From 2 to 4294967294. By default `max_valid_id`. Without a
+        user namespace it says nothing, as in garden.
     id_map : "rootless" or IDMap, optional
         Instead of garden's map of `max_uid`. ``"rootless"`` maps root inside to
         one's own UID, and denies setgroups: what an ordinary user may do.
     gid_map : IDMap, optional
         For groups, where it is not the same as `id_map`.
     clone_flags : CloneFlags, optional
-        Exactly these namespaces instead of garden's; all eight kinds can be made.
+        Exactly these namespaces instead of garden's; all eight kinds can be
+        made. Without NEWUSER, root inside is this machine's real root.
     propagation : {"private", "slave", "shared"} or None
         Of the mounts in a new mount namespace. "private" by default, as in
         unshare(1): on a machine with a shared ``/`` a mount made inside would
@@ -95,21 +90,27 @@ class NamespacingExecer:
     detached: bool = False
 
     def __post_init__(self) -> None:
+        if not callable(getattr(self.command_runner, "start", None)):
+            raise TypeError(
+                f"command_runner={self.command_runner!r} has no start(); MaxUID goes in max_uid="
+            )
+        if not isinstance(self.privileged, bool):
+            raise TypeError(f"privileged must be True or False, not {self.privileged!r}")
         object.__setattr__(self, "extra_files", tuple(self.extra_files))
         if self.max_uid is not None:
             check_max_uid(self.max_uid)
-        check_maps(self.id_map, self.gid_map, privileged=self.privileged)
         if self.clone_flags is not None:
-            flags = as_flags(self.clone_flags, privileged=self.privileged)
+            flags = arguments.as_flags(self.clone_flags, privileged=self.privileged)
             object.__setattr__(self, "clone_flags", flags)
-        check_mounts(self._flags(), self.propagation, mount_proc=self.mount_proc)
+        arguments.check_maps(self.id_map, self.gid_map, self._flags())
+        arguments.check_mounts(self._flags(), self.propagation, mount_proc=self.mount_proc)
 
     # -- planning -----------------------------------------------------------
 
     def _flags(self) -> CloneFlags:
         if self.clone_flags is not None:
             return self.clone_flags
-        return _GARDEN_FLAGS[bool(self.privileged)]
+        return _GARDEN_FLAGS[self.privileged]
 
     def _maps(self) -> tuple[IDMap, IDMap]:
         if isinstance(self.id_map, IDMap):
@@ -117,6 +118,15 @@ class NamespacingExecer:
         if self.id_map == "rootless":
             return IDMap.rootless(), IDMap.rootless(os.getegid())
         return (self._garden_map,) * 2
+
+    def _may_allow_setgroups(self) -> bool:
+        if not isinstance(self.id_map, IDMap):
+            return self.id_map is None
+        # Without CAP_SETGID the kernel asks for "deny" before any gid_map.
+        try:
+            return writer_now("gid", setgroups_denied=False).can_set_ids
+        except OSError:  # no /proc: nothing can be started here, and root could
+            return True
 
     @cached_property
     def _garden_map(self) -> IDMap:
@@ -183,7 +193,7 @@ class NamespacingExecer:
         *,
         birth: bool = True,
     ) -> Command:
-        name = as_text("bin_path", bin_path)
+        name = arguments.as_text("bin_path", bin_path)
         path, lookup_error = look_path(name)
         flags = self._flags()
         uid_map = gid_map = None
@@ -191,19 +201,20 @@ class NamespacingExecer:
             uid_map, gid_map = self._maps()
         return Command(
             path=path,
-            args=(name, *(as_text(f"args[{i}]", arg) for i, arg in enumerate(args))),
-            stdin=as_file("stdin", stdin),
-            stdout=as_file("stdout", stdout),
-            stderr=as_file("stderr", stderr),
-            env=None if env is None else as_environment(env),
-            cwd=None if cwd is None else as_text("cwd", cwd),
+            args=(name, *(arguments.as_text(f"args[{i}]", arg) for i, arg in enumerate(args))),
+            stdin=arguments.as_file("stdin", stdin),
+            stdout=arguments.as_file("stdout", stdout),
+            stderr=arguments.as_file("stderr", stderr),
+            env=None if env is None else arguments.as_environment(env),
+            cwd=None if cwd is None else arguments.as_text("cwd", cwd),
             clone_flags=flags,
             uid_mappings=uid_map,
             gid_mappings=gid_map,
-            gid_mappings_enable_setgroups=uid_map is not None and self.id_map != "rootless",
+            gid_mappings_enable_setgroups=uid_map is not None and self._may_allow_setgroups(),
             credential=None if uid_map is None else Credential(0, 0),
             extra_files=tuple(
-                as_descriptor(f"extra_files[{i}]", file) for i, file in enumerate(self.extra_files)
+                arguments.as_descriptor(f"extra_files[{i}]", file)
+                for i, file in enumerate(self.extra_files)
             ),
             propagation=self.propagation if CloneFlags.NEWNS in flags else None,
             mount_proc=self.mount_proc,
@@ -227,8 +238,9 @@ class NamespacingExecer:
             With the failed step, errno and a hint. Nothing is left behind.
         """
         process = self._launch(self._plan(bin_path, args, birth=False))
-        spawn, process._spawn = process._spawn, None
+        spawn = getattr(process, "_spawn", None)  # another runner's process may be anything
         if spawn is not None:
+            process._spawn = None
             reap_later(spawn)
         return process.pid
 
@@ -267,8 +279,10 @@ class NamespacingExecer:
         try:
             with ending_on_error():  # an interrupt right after the launch
                 process = self._launch(command)
-                streams.close_child_ends()
-                process.stdin, process.stdout, process.stderr = streams.files(text=text)
+                if isinstance(process, Process):
+                    process._attach(streams, text=text)
+                else:  # another runner's: it has our ends of no pipe
+                    streams.close()
         except BaseException:
             streams.close()
             raise
@@ -306,7 +320,7 @@ class NamespacingExecer:
         env: Mapping[str, str] | None = None,
         cwd: Argument | None = None,
     ) -> Completed:
-        """Run a command to its end, capturing its output.
+        """Run a command to its end, capturing its output, always and as text.
 
         Parameters
         ----------
@@ -323,6 +337,9 @@ class NamespacingExecer:
         StartError, TypeError, ValueError
             As in `start`.
         """
+        arguments.deadline_of(timeout)  # a bad one is refused before anything is spawned
+        if input is not None:
+            input = arguments.as_input(input, text=True)
         pipe = subprocess.PIPE
         stdin = None if input is None else pipe
         with self.start(

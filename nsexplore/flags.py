@@ -5,10 +5,12 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import Final
 
+from ._renders import Renders
+
 __all__ = ["CloneFlags"]
 
 
-class CloneFlags(IntFlag):
+class CloneFlags(Renders, IntFlag):
     """The eight ``CLONE_NEW*`` flags (include/uapi/linux/sched.h).
 
     Written as numbers of our own, so that they exist on every system. Each

@@ -7,7 +7,12 @@ import os
 
 from .command import Command
 
-__all__ = ["hint_for"]
+__all__ = ["A_WORD_EACH", "hint_for"]
+
+A_WORD_EACH = (
+    'give the words one by one: run("ls", "-l"); for a line of the shell run("sh", "-c", "…")'
+)
+"""The remedy for a beginner's first mistake."""
 
 
 def hint_for(step: str, number: int | None, command: Command) -> str:
@@ -23,7 +28,8 @@ def _clone(number: int, command: Command) -> str | None:
     if number == errno.EPERM and command.privileged:
         return (
             "making these namespaces without a user namespace takes CAP_SYS_ADMIN, which this"
-            " process lacks; start it unprivileged (privileged=False), or as root"
+            " process lacks; ask for a user namespace too (privileged=False, and NEWUSER among"
+            " clone_flags where they are given), or become root"
         )
     if number == errno.EPERM:
         return (
@@ -97,6 +103,8 @@ def _execve(number: int, command: Command) -> str | None:
     if number == errno.ENOENT:
         if os.path.exists(path):
             return f"{path} is there, so its interpreter (the #! line) or loader is missing"
+        if " " in path:
+            return f"{path} does not exist; {A_WORD_EACH}"
         return f"{path} does not exist" + ("" if os.path.isabs(path) else " (relative to cwd)")
     if number == errno.ENOEXEC:
         return f"{path} is neither a program of this machine nor a script with a #! line"
@@ -112,6 +120,14 @@ def _mount(number: int, command: Command) -> str | None:
     if number == errno.EACCES:
         return "a security module denies mounts (Docker's AppArmor profile does)"
     return None
+
+
+def _propagation(number: int, command: Command) -> str | None:
+    if number == errno.EINVAL:
+        return "the root folder is no mount point, as in a chroot: use propagation=None"
+    if number == errno.EPERM:
+        return "changing mounts takes CAP_SYS_ADMIN over the new mount namespace"
+    return _mount(number, command) if number == errno.EACCES else None
 
 
 def _files(number: int, command: Command) -> str | None:
@@ -146,7 +162,7 @@ _BY_STEP = {
     "setgroups(0)": _set_ids,
     "setgid": _set_ids,
     "setuid": _set_ids,
-    "propagation": _mount,
+    "propagation": _propagation,
     "mount_proc": _mount,
     "newtime": _newtime,
     "files": _files,

@@ -39,7 +39,7 @@ _LINE: Final = re.compile(r"\s*([0-9]+)\s+([0-9]+)\s+([0-9]+)\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class IDMapping:
+class IDMapping(Renders):
     """One line of a map: ``size`` IDs from ``container_id`` on are those from ``host_id`` on.
 
     Parameters

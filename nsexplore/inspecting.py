@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import operator
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from .capabilities import Capabilities, CapabilitySet
@@ -16,10 +18,11 @@ from .procfs import number_in_proc, parse_status, read_text
 from .views import Credentials, Namespace, NamespaceID, ProcessView
 
 if TYPE_CHECKING:
+    from ._spawn import Spawn
     from .process import Process
     from .stepping import Step
 
-__all__ = ["inspect", "inspect_pidfd"]
+__all__ = ["birth_of", "inspect", "inspect_pidfd"]
 
 Moment = Literal["now", "birth", "step"]
 
@@ -50,20 +53,21 @@ def inspect(target: int | Process | Step) -> ProcessView:
     >>> inspect(os.getpid()).nspid[-1] > 0
     True
     """
-    if isinstance(target, bool) or not isinstance(target, int):
-        pid, pidfd = getattr(target, "pid", None), getattr(target, "pidfd", None)
-        if not isinstance(pid, int) or not isinstance(pidfd, int):
-            raise TypeError(f"target must be a PID, a Process or a Step, not {target!r}")
+    pid, pidfd = getattr(target, "pid", None), getattr(target, "pidfd", None)
+    if isinstance(pid, int) and isinstance(pidfd, int):
         if pidfd < 0:
             raise ProcessLookupError(
-                errno.ESRCH, f"process {pid} has ended; how it began is in its .birth"
+                errno.ESRCH, f"process {pid} has ended, or never ran; a view of its .birth stays"
             )
         with held():
             return inspect_pidfd(pid, pidfd, "now")
+    if isinstance(target, bool) or not hasattr(target, "__index__"):
+        raise TypeError(f"target must be a PID, a Process or a Step, not {target!r}")
+    pid = operator.index(target)  # NumPy's integers, too: PIDs come from tables
     with held():
-        pidfd = _open_pidfd(target)
+        pidfd = _open_pidfd(pid)
         try:
-            return inspect_pidfd(target, pidfd, "now")
+            return inspect_pidfd(pid, pidfd, "now")
         finally:
             os.close(pidfd)
 
@@ -105,6 +109,17 @@ def inspect_pidfd(pid: int, pidfd: int, moment: Moment) -> ProcessView:
         return _Reader(directory).view(pid, moment)
     finally:
         os.close(directory)
+
+
+def birth_of(spawn: Spawn) -> ProcessView | None:
+    """Look at a process that waits just before execve.
+
+    None where it cannot be seen (no /proc, no file descriptor left), which is
+    no reason not to start it.
+    """
+    with suppress(OSError), held():
+        return inspect_pidfd(spawn.pid, spawn.pidfd, "birth")
+    return None
 
 
 class _Reader:
@@ -197,7 +212,10 @@ class _Reader:
 
 def _reason(error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
-        return "not allowed: another user's, or not dumpable, and this process lacks CAP_SYS_PTRACE"
+        return (
+            "not allowed: another user's, or not dumpable, and this process lacks CAP_SYS_PTRACE"
+            " over it; or a security module forbids it"
+        )
     if error.errno in (errno.ENOENT, errno.ESRCH):
         return "not there: the process has ended, or the kernel does not have it"
     return os.strerror(error.errno or 0)

@@ -1,9 +1,12 @@
-"""Values as plain JSON data: what ``nsexplore --json`` prints.
+r"""Values as plain JSON data: what ``nsexplore --json`` prints.
 
 A value becomes an object with its attributes as keys, in their order. Three
 kinds are written as what they stand for: flags as ``{"value": …, "names":
 […]}``, an ID map and a timeline as a list of their lines and steps, a
 capability set as a list of names.
+
+Every string is valid Unicode: a byte of a path or an argument that is no UTF-8
+(a lone surrogate in Python) is written as it looks in C, such as ``\xff``.
 """
 
 from __future__ import annotations
@@ -39,8 +42,10 @@ def jsonable(value: Any) -> Any:
         case CloneFlags():
             names = [kind.flag_name for kind in KINDS if kind.flag in value]
             return {"value": int(value), "names": names}
-        case None | bool() | int() | float() | str():
+        case None | bool() | int() | float():
             return value
+        case str():
+            return _unicode(value)
         case IDMap():
             return [jsonable(line) for line in value.mappings]
         case Timeline():
@@ -48,12 +53,20 @@ def jsonable(value: Any) -> Any:
         case CapabilitySet():
             return list(value.names)
         case Mapping():
-            return {str(key): jsonable(item) for key, item in value.items()}
+            return {_unicode(str(key)): jsonable(item) for key, item in value.items()}
         case tuple() | list():
             return [jsonable(item) for item in value]
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return _attributes(value)
     raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def _unicode(text: str) -> str:
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        data = text.encode("utf-8", "backslashreplace")
+    return data.decode("utf-8", "backslashreplace")
 
 
 def _attributes(value: Any) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from ._renders import Renders
 from .flags import CloneFlags
 
 __all__ = ["KINDS", "NamespaceKind", "kind_of_flag", "kind_of_name"]
 
 
 @dataclass(frozen=True, slots=True)
-class NamespaceKind:
+class NamespaceKind(Renders):
     """One kind of namespace.
 
     Attributes

@@ -69,10 +69,13 @@ def open_lab(notebook: str | None = None, *, browser: bool = True, port: int = 0
     port = _free_port(port)
     token = secrets.token_urlsafe(24)
     address = f"http://127.0.0.1:{port}/lab{page}?token={token}"
-    with _server(folder, port, token) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="nsexplore-") as private,
+        _server(folder, port, token, private) as server,
+    ):
         try:
             _wait_until_it_answers(server, port, token)
-            opened = browser and has_screen() and webbrowser.open(address)
+            opened = browser and has_screen() and webbrowser.open(_page_to(address, private))
             print(_where(address, port, opened=opened), flush=True)
             return server.wait()
         except KeyboardInterrupt:
@@ -103,22 +106,30 @@ def _free_port(port: int) -> int:
         return number
 
 
+def _page_to(address: str, folder: str) -> str:
+    # A browser's arguments can be read by everybody; this page cannot.
+    page = Path(folder) / "open.html"
+    page.write_text(f'<meta http-equiv="refresh" content="0; url={address}">')
+    return page.as_uri()
+
+
 @contextmanager
-def _server(folder: Path, port: int, token: str) -> Iterator[subprocess.Popen[bytes]]:
-    with tempfile.TemporaryDirectory(prefix="nsexplore-") as workspaces:
-        # A session of its own: Ctrl-C is ours, and ends it in an orderly way.
-        server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *_settings(folder, port, workspaces)],
-            env={**os.environ, "JUPYTER_TOKEN": token},  # arguments can be read by everybody
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        before = signal.signal(signal.SIGTERM, _interrupt)
-        try:
-            yield server
-        finally:
-            _end(server)
-            signal.signal(signal.SIGTERM, before)
+def _server(
+    folder: Path, port: int, token: str, workspaces: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    # A session of its own: Ctrl-C is ours, and ends it in an orderly way.
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", *_settings(folder, port, workspaces)],
+        env={**os.environ, "JUPYTER_TOKEN": token},  # arguments can be read by everybody
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield server
+    finally:
+        _end(server)
+        signal.signal(signal.SIGTERM, before)
 
 
 def _settings(folder: Path, port: int, workspaces: str) -> list[str]:

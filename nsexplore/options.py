@@ -145,7 +145,8 @@ def _add_start_options(parser: argparse.ArgumentParser) -> None:
         metavar="KINDS",
         type=_namespaces,
         help=f"exactly these, of {','.join(kind.name for kind in KINDS)}"
-        " (default: user,pid,mnt,net,ipc,uts, without user if --privileged)",
+        " (default: user,pid,mnt,net,ipc,uts, without user if --privileged);"
+        " without user, root inside is this machine's real root",
     )
     parser.add_argument(
         "--propagation",
@@ -153,7 +154,11 @@ def _add_start_options(parser: argparse.ArgumentParser) -> None:
         default="private",
         help="of the mounts in a new mount namespace (default: private)",
     )
-    parser.add_argument("--mount-proc", action="store_true", help="mount a fresh /proc inside")
+    parser.add_argument(
+        "--mount-proc",
+        action="store_true",
+        help="mount a fresh /proc inside; without it ps shows this machine's",
+    )
     parser.add_argument(
         "command", metavar="-- CMD [ARGS]", nargs=argparse.REMAINDER, help="what to start"
     )
@@ -162,8 +167,8 @@ def _add_start_options(parser: argparse.ArgumentParser) -> None:
 def _namespaces(text: str) -> CloneFlags:
     flags = NO_NAMESPACES
     try:
-        for name in filter(None, map(str.strip, text.split(","))):
-            flags |= kind_of_name(name).flag
+        for name in text.split(","):
+            flags |= kind_of_name(name.strip()).flag
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return flags
@@ -194,7 +199,10 @@ _OPTIONS: Final = {
     "max_uid=": "--max-uid ",
     'id_map="rootless"': "--rootless",
     "privileged=True": "--privileged",
-    "privileged=False": "without --privileged",
+    "privileged=False, and NEWUSER among clone_flags where they are given": (
+        "no --privileged, and user among --namespaces"
+    ),
+    "leave NEWUSER out of it": "leave user out of --namespaces",
     "mount_proc=True": "--mount-proc",
     'propagation="private"': "--propagation private",
     "target=": "PID ",

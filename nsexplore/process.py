@@ -17,16 +17,19 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
 from ._renders import Renders
+from .arguments import as_input, deadline_of
 from .command import Command
 from .flags import CloneFlags
 from .interrupts import held
 from .reaping import reap_later
 from .spawning import timeline_of
+from .streams import LONG, Conversation, close_quietly
 from .timeline import Timeline
 from .views import ProcessView
 
 if TYPE_CHECKING:
     from ._spawn import Spawn
+    from .streams import Streams
 
 __all__ = ["Completed", "Process"]
 
@@ -110,7 +113,10 @@ class Process(Renders):
         self.returncode: int | None = 0 if spawn is None else None
         self._spawn = self._recorder = spawn
         self._owner = os.getpid()
-        self._lock = threading.Lock()
+        # Reentrant, for handlers of signals that poll or signal in the middle of a poll.
+        self._lock = threading.RLock()
+        self._reaping = False
+        self._text = True
         self._conversation: Any = None
 
     @cached_property
@@ -127,33 +133,47 @@ class Process(Renders):
         state = "running" if self.returncode is None else f"returncode={self.returncode}"
         return f"<Process pid={self.pid} args={list(self.args)!r} {state}>"
 
+    def _attach(self, streams: Streams, *, text: bool) -> None:
+        """Take over our ends of the pipes."""
+        streams.close_child_ends()
+        self.stdin, self.stdout, self.stderr = streams.files(text=text)
+        self._text = text
+
     # -- waiting ------------------------------------------------------------
 
     def poll(self) -> int | None:
         """Return the exit status if the process has ended (and reap it), else None."""
+        stolen = False
         with self._lock:
-            if self.returncode is None and self._spawn is not None:
-                with held():  # its exit status can be had once
-                    self._reap(self._spawn)
-            return self.returncode
-
-    def _reap(self, spawn: Spawn) -> None:
-        try:
-            status = os.waitid(os.P_PIDFD, spawn.pidfd, os.WEXITED | os.WNOHANG)
-        except ChildProcessError:
+            if self.returncode is None and self._spawn is not None and not self._reaping:
+                self._reaping = True
+                try:
+                    with held():  # its exit status can be had once
+                        stolen = self._reap(self._spawn)
+                finally:
+                    self._reaping = False
+        if stolen:
             warnings.warn(
                 f"process {self.pid} was reaped by somebody else (os.wait?): its exit status is"
                 " unknown, 255 stands for it",
                 RuntimeWarning,
-                stacklevel=4,
+                stacklevel=2,
             )
+        return self.returncode
+
+    def _reap(self, spawn: Spawn) -> bool:
+        """Reap the process if it has ended; return whether somebody else has."""
+        try:
+            status = os.waitid(os.P_PIDFD, spawn.pidfd, os.WEXITED | os.WNOHANG)
+        except ChildProcessError:
             self.returncode = 255
-        else:
-            if status is None:
-                return
+            spawn.disown()
+            return True
+        if status is not None:
             exited = status.si_code == os.CLD_EXITED
             self.returncode = status.si_status if exited else -status.si_status
-        spawn.disown()
+            spawn.disown()
+        return False
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the end and return the exit status.
@@ -168,25 +188,28 @@ class Process(Renders):
         subprocess.TimeoutExpired
             The process goes on.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = deadline_of(timeout)
         while (returncode := self.poll()) is None:
-            fd = -1
-            try:
-                with self._lock, held():
-                    if self.returncode is not None:
-                        continue
-                    # A copy: another thread may reap the process, and close the original.
-                    fd = os.dup(self.pidfd)
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                poller = select.poll()
-                poller.register(fd, select.POLLIN)
-                ended = poller.poll(None if left is None else left * 1000)
-            finally:
-                if fd >= 0:
-                    os.close(fd)
-            if not ended and timeout is not None and self.poll() is None:
+            left = LONG if deadline is None else deadline - time.monotonic()
+            if left <= 0 and timeout is not None:
                 raise subprocess.TimeoutExpired(self.args, timeout)
+            self._wait_for_end(min(left, LONG))
         return returncode
+
+    def _wait_for_end(self, seconds: float) -> None:
+        fd = -1
+        try:
+            with self._lock, held():
+                if self.returncode is not None:
+                    return
+                # A copy: another thread may reap the process, and close the original.
+                fd = os.dup(self.pidfd)
+            poller = select.poll()
+            poller.register(fd, select.POLLIN)
+            poller.poll(seconds * 1000)
+        finally:
+            if fd >= 0:
+                os.close(fd)
 
     def communicate(
         self, input: str | bytes | None = None, timeout: float | None = None
@@ -205,19 +228,14 @@ class Process(Renders):
             With what was read so far in its ``output`` and ``stderr``. The
             process goes on, and `communicate` may be called again.
         """
-        from .streams import Conversation
-
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = deadline_of(timeout)
         if self._conversation is None:
-            if input is not None and self.stdin is None:
-                raise ValueError("input needs stdin=PIPE")
-            data = input.encode() if isinstance(input, str) else input or b""
-            self._as_text = all(
-                hasattr(f, "encoding") for f in (self.stdout, self.stderr) if f is not None
-            )
+            data = self._input(input)
             self._conversation = Conversation(self.stdin, [self.stdout, self.stderr], data)
         elif input is not None:
-            raise ValueError("input was given already, before the timeout")
+            raise ValueError(
+                "communicate() was called before: its input cannot be changed any more"
+            )
         ended = self._conversation.run(deadline)
         try:
             if ended:
@@ -225,12 +243,19 @@ class Process(Renders):
         except subprocess.TimeoutExpired:
             ended = False
         outputs = tuple(
-            data.decode("utf-8", "replace") if data is not None and self._as_text else data
-            for data in self._conversation.text()
+            data.decode("utf-8", "replace") if data is not None and self._text else data
+            for data in self._conversation.collected_bytes()
         )
         if not ended and timeout is not None:
             raise subprocess.TimeoutExpired(self.args, timeout, outputs[0], outputs[1])
         return outputs
+
+    def _input(self, input: str | bytes | None) -> bytes:
+        if input is None:
+            return b""
+        if self.stdin is None:
+            raise ValueError("input needs stdin=PIPE")
+        return as_input(input, text=self._text)
 
     # -- ending -------------------------------------------------------------
 
@@ -241,7 +266,7 @@ class Process(Renders):
         for, but SIGKILL and SIGSTOP from outside (pid_namespaces(7)).
         """
         if self.poll() is None:
-            with self._lock:
+            with self._lock, suppress(ProcessLookupError):
                 if self.pidfd >= 0:
                     signal.pidfd_send_signal(self.pidfd, sig)
 
@@ -254,19 +279,29 @@ class Process(Renders):
         self.send_signal(signal.SIGKILL)
 
     def close(self) -> None:
-        """End the process if it runs, with its process group; reap it; close its streams."""
-        if self.poll() is None:
-            if CloneFlags.NEWPID not in self.command.clone_flags:
-                # Nothing else takes its children along. While it is not reaped, the
-                # number of its group is nobody else's.
-                with suppress(ProcessLookupError):
-                    os.killpg(self.pid, signal.SIGKILL)
-            self.kill()
-            self.wait()
+        """End the process if it runs, with its process group; reap it; close its streams.
+
+        Without a PID namespace of its own its children are ended as members of
+        its group, unless its end has been waited for already: from then on the
+        number of the group may be another's.
+        """
+        self._kill_with_group()
+        self.wait()
         for stream in (self.stdin, self.stdout, self.stderr):
-            if stream is not None and not stream.closed:
-                with suppress(BrokenPipeError):  # what it did not read is lost with it
-                    stream.close()
+            if stream is not None:
+                close_quietly(stream)
+
+    def _kill_with_group(self) -> None:
+        with self._lock:
+            if self.returncode is not None or self.pidfd < 0 or self._owner != os.getpid():
+                return  # in a forked copy it is the original's
+            if CloneFlags.NEWPID not in self.command.clone_flags:
+                # Nothing else takes its children along. While the process is not reaped,
+                # which takes this lock, the number of its group is nobody else's.
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
     def __enter__(self) -> Process:
         return self
@@ -282,12 +317,12 @@ class Process(Renders):
     def __del__(self) -> None:
         spawn = getattr(self, "_spawn", None)
         if spawn is None or spawn.pidfd < 0 or self._owner != os.getpid():
-            return  # in a forked copy it is the original's
+            return
         if self.command.detached:
             if not sys.is_finalizing():
                 reap_later(spawn)
             return
-        if self.poll() is None:
+        if _runs(spawn):
             warnings.warn(
                 f"{self!r} was dropped while it ran, and is killed: keep a reference, use it in"
                 " a with block, or start it detached",
@@ -295,4 +330,12 @@ class Process(Renders):
                 stacklevel=2,
                 source=self,
             )
+        self._kill_with_group()
         spawn.abandon()
+
+
+def _runs(spawn: Spawn) -> bool:
+    with suppress(ChildProcessError):
+        look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PIDFD, spawn.pidfd, look) is None
+    return False

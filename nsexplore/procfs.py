@@ -53,8 +53,15 @@ def number_in_proc(pidfd: int) -> int:
     ------
     ProcessLookupError
         The process has ended and was reaped, or has no number there.
+    FileNotFoundError
+        There is no /proc, or one that does not know this process itself.
     """
-    fields = parse_status(read_text(f"/proc/self/fdinfo/{pidfd}"))
+    try:
+        fields = parse_status(read_text(f"/proc/self/fdinfo/{pidfd}"))
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            errno.ENOENT, "no /proc that knows this process is mounted here"
+        ) from None
     number = int(fields.get("Pid", "0"))
     if number < 0:
         raise ProcessLookupError(errno.ESRCH, "the process has ended")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 from .command import Command
-from .inspecting import inspect_pidfd
-from .interrupts import held
+from .inspecting import birth_of
 from .process import Process
 from .spawning import Stop, advance, begin
-from .views import ProcessView
 
 __all__ = ["CommandRunner", "NativeCommandRunner", "RecordingCommandRunner", "ending_on_error"]
 
@@ -25,6 +24,7 @@ class CommandRunner(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class NativeCommandRunner:
     """Starts a command for real, through the native spawner."""
 
@@ -41,7 +41,7 @@ class NativeCommandRunner:
             birth = None
             if command.birth:
                 advance(spawn, command, Stop.RELEASED)
-                birth = _birth(spawn.pid, spawn.pidfd)
+                birth = birth_of(spawn)
             advance(spawn, command, Stop.EXECED)
             process = Process(command, spawn.pid, spawn=spawn, birth=birth)
             _note_start(process)
@@ -49,13 +49,6 @@ class NativeCommandRunner:
             spawn.abandon()
             raise
         return process
-
-
-def _birth(pid: int, pidfd: int) -> ProcessView | None:
-    # A view that cannot be had (no /proc, no file descriptor left) is no reason not to start.
-    with suppress(OSError), held():
-        return inspect_pidfd(pid, pidfd, "birth")
-    return None
 
 
 class RecordingCommandRunner:

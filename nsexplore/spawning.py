@@ -7,9 +7,10 @@ from enum import IntEnum
 from functools import cache
 from typing import TYPE_CHECKING
 
+from .arguments import check_mounts
 from .command import Command
 from .errors import StartError, go_reason
-from .hints import hint_for
+from .hints import A_WORD_EACH, hint_for
 from .timeline import Timeline, TimelineStep
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def begin(command: Command) -> Spawn:
     ------
     StartError
         The program was not found, or the native spawner is missing here.
+    ValueError
+        The mounts that are asked for would be this machine's.
     """
     if command.lookup_error is not None:
         raise StartError(
@@ -46,6 +49,8 @@ def begin(command: Command) -> Spawn:
             step="lookup",
             hint=_lookup_hint(command),
         )
+    # Again: a command need not come from an execer's plan.
+    check_mounts(command.clone_flags, command.propagation, mount_proc=command.mount_proc)
     return _native()(
         os.fsencode(command.path),
         tuple(map(os.fsencode, command.args)),
@@ -168,6 +173,8 @@ def _lookup_hint(command: Command) -> str:
         return "bin_path is empty: name a program"
     if "relative" in (command.lookup_error or ""):
         return f"say ./{name} if that is the one you mean"
+    if " " in name:
+        return A_WORD_EACH
     path = os.environ.get("PATH")
     if not path:
         return "PATH is empty or unset: give the whole path"

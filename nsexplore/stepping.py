@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ._renders import Renders
 from .command import Command
-from .inspecting import inspect_pidfd
+from .inspecting import birth_of, inspect_pidfd
 from .interrupts import held
 from .process import Process
 from .spawning import Stop, advance, begin, timeline_of
@@ -108,8 +108,10 @@ class Step(Renders):
         RuntimeError
             There is no next stop.
         """
-        if self.state in ("exec'd", "ended"):
-            raise RuntimeError(f"there is no step after {self.state!r}")
+        if self.state == "ended":
+            raise RuntimeError("this start has ended: make a new one with step()")
+        if self.state == "exec'd":
+            raise RuntimeError("there is no step after exec'd: the process runs, see .process")
         reached = Stop(self._spawn.reached)
         self._go_to(next(stop for stop in self._stops() if stop > reached))
         return self.state
@@ -124,23 +126,18 @@ class Step(Renders):
         birth = None
         try:
             if stop is Stop.EXECED:
-                with held():
-                    birth = inspect_pidfd(self.pid, self.pidfd, "birth")
+                birth = birth_of(self._spawn)
             advance(self._spawn, self.command, stop)
             if stop is Stop.EXECED:
                 self._process = Process(
                     self.command, self._spawn.pid, spawn=self._spawn, birth=birth
                 )
-                self._hand_over_streams(self._process)
+                if self._streams is not None:
+                    self._process._attach(self._streams, text=self._text)
         except BaseException:
             self.close()
             raise
         self.state = _STATES[stop]
-
-    def _hand_over_streams(self, process: Process) -> None:
-        if self._streams is not None:
-            self._streams.close_child_ends()
-            process.stdin, process.stdout, process.stderr = self._streams.files(text=self._text)
 
     def close(self) -> None:
         """End the process at whichever stop it is, and leave nothing behind."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import select
 import selectors
 import subprocess
 import threading
@@ -18,9 +17,12 @@ from typing import IO, Any
 from .arguments import Stream, as_descriptor
 from .interrupts import held
 
-__all__ = ["Conversation", "Streams"]
+__all__ = ["Conversation", "Streams", "close_quietly"]
 
 CHUNK = 1 << 16
+
+LONG = 3600.0
+"""Seconds of one wait: poll(2) and epoll_wait(2) take no more than 24 days."""
 
 
 # A forked copy of this process must not keep open what other threads are talking through:
@@ -135,19 +137,34 @@ class Streams:
         )
 
 
+def close_quietly(file: IO[Any]) -> None:
+    """Close our end of a pipe; what nobody has read is lost, and nobody is waited for."""
+    with suppress(BrokenPipeError, BlockingIOError), _fork_lock:
+        if not file.closed:
+            os.set_blocking(file.fileno(), False)
+            file.close()
+
+
 class Conversation:
     """Feeds stdin and collects the outputs at the same time, so that nobody blocks.
 
     It can be interrupted by a timeout and taken up again.
+
+    Raises
+    ------
+    ValueError
+        There is data to send, and stdin is closed.
     """
 
     def __init__(self, stdin: IO[Any] | None, outputs: list[IO[Any] | None], data: bytes) -> None:
+        if stdin is not None and stdin.closed and data:
+            raise ValueError("input: stdin is closed")
         self.stdin = stdin
         self.outputs = outputs
         self.pending = memoryview(data)
         self.collected: list[list[bytes]] = [[] for _ in outputs]
 
-    def text(self) -> list[bytes | None]:
+    def collected_bytes(self) -> list[bytes | None]:
         """Return what has been collected so far, None for an output that is no pipe."""
         return [
             None if file is None else b"".join(chunks)
@@ -165,10 +182,10 @@ class Conversation:
         with selectors.DefaultSelector() as selector:
             self._register(selector)
             while selector.get_map():
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left < 0:
+                left = LONG if deadline is None else deadline - time.monotonic()
+                if left < 0:
                     return False
-                for key, _ in selector.select(left):
+                for key, _ in selector.select(min(left, LONG)):
                     step: Callable[[], bool] = key.data
                     if step():
                         selector.unregister(key.fileobj)
@@ -176,10 +193,7 @@ class Conversation:
 
     def _register(self, selector: selectors.BaseSelector) -> None:
         if self.stdin is not None and not self.stdin.closed:
-            if self.pending:
-                selector.register(self.stdin, selectors.EVENT_WRITE, self._write)
-            else:
-                self._close_stdin()
+            selector.register(self.stdin, selectors.EVENT_WRITE, self._write)
         for file, chunks in zip(self.outputs, self.collected, strict=True):
             if file is not None and not file.closed:
                 selector.register(
@@ -188,22 +202,18 @@ class Conversation:
 
     def _write(self) -> bool:
         assert self.stdin is not None
+        os.set_blocking(self.stdin.fileno(), False)
         try:
-            # At most PIPE_BUF: a pipe that is ready takes so much without blocking (pipe(7)).
-            written = os.write(self.stdin.fileno(), self.pending[: select.PIPE_BUF])
+            self.stdin.flush()  # what was written to it before comes first
+            while self.pending:
+                self.pending = self.pending[os.write(self.stdin.fileno(), self.pending) :]
+        except BlockingIOError:
+            os.set_blocking(self.stdin.fileno(), True)  # the caller's again until the next time
+            return False
         except BrokenPipeError:  # the child does not read on; its exit status says more
             self.pending = self.pending[:0]
-        else:
-            self.pending = self.pending[written:]
-        if self.pending:
-            return False
-        self._close_stdin()
+        close_quietly(self.stdin)
         return True
-
-    def _close_stdin(self) -> None:
-        assert self.stdin is not None
-        with suppress(BrokenPipeError), _fork_lock:
-            self.stdin.close()
 
     @staticmethod
     def _read(file: IO[Any], chunks: list[bytes]) -> bool:

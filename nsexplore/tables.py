@@ -12,7 +12,7 @@ import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from errno import errorcode
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final
 
 import pandas as pd
 
@@ -21,6 +21,8 @@ from .command import Command
 from .flags import CloneFlags
 from .idmap import IDMap
 from .kinds import KINDS
+from .process import Completed, Process
+from .stepping import Step
 from .timeline import Timeline
 from .views import NamespaceID, ProcessView
 
@@ -72,35 +74,15 @@ _CAPABILITIES: Final = {
 }
 
 
-@runtime_checkable
-class _Started(Protocol):
-    """What a `Process` and a `Completed` have in common."""
-
-    command: Command | None
-    birth: ProcessView | None
-    timeline: Timeline | None
-
-
-@runtime_checkable
-class _Stopped(Protocol):
-    """What of a `Step` matters here: it can be looked at where it stands."""
-
-    command: Command
-    state: str
-
-    def view(self) -> ProcessView: ...
-
-
 def clone_flags_frame(x: object) -> pd.DataFrame:
     """Return the eight namespace flags, and which of them are set.
 
     Parameters
     ----------
     x : Command, CloneFlags, Process, Completed, Step, ProcessView or int
-        For an int (a PID), a `ProcessView` and a process whose command is not
-        known, "set" means that the process's namespace of that kind is
-        another one than this process's own: the kernel does not remember the
-        flags of a clone.
+        For an int (a PID) and a `ProcessView`, "set" means that the process's
+        namespace of that kind is another one than this process's own: the
+        kernel does not remember the flags of a clone.
 
     Returns
     -------
@@ -235,7 +217,7 @@ def timeline_frame(x: object) -> pd.DataFrame:
 
     Parameters
     ----------
-    x : Timeline, Process or Completed
+    x : Timeline, Process, Completed or Step
 
     Returns
     -------
@@ -250,12 +232,12 @@ def timeline_frame(x: object) -> pd.DataFrame:
     TypeError
         For anything else.
     """
-    if isinstance(x, _Started):
+    if isinstance(x, Process | Completed | Step):
         timeline = x.timeline
     elif isinstance(x, Timeline):
         timeline = x
     else:
-        raise _wrong_type(x, "a Timeline, a Process or a Completed")
+        raise _wrong_type(x, "a Timeline, a Process, a Completed or a Step")
     return _frame(
         (
             (
@@ -267,7 +249,7 @@ def timeline_frame(x: object) -> pd.DataFrame:
                 step.errno,
                 errorcode.get(step.errno, str(step.errno)) if step.errno else None,
             )
-            for step in timeline or ()
+            for step in timeline
         ),
         _TIMELINE,
     )
@@ -316,7 +298,7 @@ def _flags_of(x: object) -> CloneFlags:
         return x
     if isinstance(x, Command):
         return x.clone_flags
-    if isinstance(x, _Started | _Stopped) and x.command is not None:
+    if isinstance(x, Process | Completed | Step):
         return x.command.clone_flags
     ours = _view_of(x, "a Command, a CloneFlags, ").namespaces
     here = _view_of(os.getpid()).namespaces
@@ -332,14 +314,14 @@ def _view_of(x: object, also: str = "") -> ProcessView:
     """Return what was seen of a process: at its birth where it is ours, else now."""
     if isinstance(x, ProcessView):
         return x
-    if isinstance(x, _Started):
+    if isinstance(x, Step):
+        return x.view()
+    if isinstance(x, Process | Completed):
         if x.birth is not None:
             return x.birth
-        if not hasattr(x, "pid"):
+        if isinstance(x, Completed):
             raise ValueError("the process has ended, and no view was taken at its birth")
         return _inspect(x)
-    if isinstance(x, _Stopped):
-        return x.view()
     # CloneFlags is an int too, and so is True: neither is meant as a PID. What a
     # DataFrame hands out (numpy.int64) is no int, but is meant as one.
     if isinstance(x, bool | CloneFlags) or not hasattr(x, "__index__"):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ._frozen import FrozenMapping
 from ._renders import Renders
 from .capabilities import Capabilities
 from .idmap import OVERFLOW_ID, IDMap
@@ -14,7 +15,7 @@ __all__ = ["Credentials", "Namespace", "NamespaceID", "ProcessView"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class NamespaceID:
+class NamespaceID(Renders):
     """What identifies a namespace: device and inode together, never the inode alone."""
 
     dev: int
@@ -67,7 +68,7 @@ class Namespace(Renders):
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(Renders):
     """The IDs of a process, from the Uid, Gid and Groups lines of /proc/PID/status."""
 
     uid: int
@@ -163,6 +164,10 @@ class ProcessView(Renders):
     no_new_privs: bool | None
     seccomp: int | None
     unreadable: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        for name in ("namespaces", "unreadable"):
+            object.__setattr__(self, name, FrozenMapping(getattr(self, name)))
 
     @property
     def links(self) -> dict[str, str]:

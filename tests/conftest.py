@@ -25,6 +25,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Any:
     return report
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Any:
+    """So is a whole file that is skipped."""
+    report = yield
+    if IN_CI and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"would be skipped, which CI does not allow: {report.longrepr}"
+    return report
+
+
 @pytest.fixture
 def tool() -> Callable[[str], str]:
     """Return the path of a program; skip, with the reason, where it is not installed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,11 @@ def test_a_max_uid_that_is_no_integer_is_refused(value: Any) -> None:
         ({"id_map": nx.IDMap([(0, 0, 0)])}, "line 1 .* EINVAL: its size is 0"),
         ({"id_map": nx.IDMap([(5, 5, 5)])}, "id_map has no line for ID 0 inside"),
         ({"gid_map": nx.IDMap([(0, 0, 1)])}, "gid_map goes beside an id_map"),
-        ({"id_map": "rootless", "privileged": True}, "privileged=True makes none"),
+        ({"id_map": "rootless", "privileged": True}, "belongs to a user namespace"),
+        (
+            {"id_map": nx.IDMap([(0, 33, 1)]), "clone_flags": nx.CloneFlags.NEWUTS},
+            "belongs to a user namespace",
+        ),
         ({"clone_flags": 0x100}, "clone_flags: 0x100 stands for no namespace"),
         ({"clone_flags": nx.CloneFlags.NEWUSER, "privileged": True}, "leave NEWUSER out"),
         ({"propagation": "public"}, "propagation='public' must be one of"),
@@ -372,6 +377,87 @@ def test_max_valid_id_is_the_smaller_of_the_two_largest(tmp_path: Path) -> None:
     gid_map.write_text("0 0 1001\n")
     assert nx.max_valid_id(str(uid_map), str(gid_map)) == 1000
     assert nx.max_valid_id() == 2**32 - 2
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"timeout": "1"}, TypeError, "timeout must be a number of seconds"),
+        ({"timeout": True}, TypeError, "timeout must be a number of seconds"),
+        ({"timeout": float("nan")}, ValueError, "timeout is not a number"),
+        ({"input": 5}, TypeError, "input must be str or bytes"),
+    ],
+)
+def test_run_refuses_a_bad_timeout_or_input_before_it_starts_anything(
+    options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    """The runner is not even asked."""
+    runner = nx.RecordingCommandRunner()
+    with pytest.raises(error, match=message):
+        nx.NamespacingExecer(runner).run("/bin/true", **options)
+    assert runner.commands == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"command_runner": 65535}, "has no start.*max_uid="),
+        ({"privileged": "no"}, "privileged must be True or False"),
+    ],
+)
+def test_what_stands_in_another_argument_s_place_is_refused(
+    options: dict[str, Any], message: str
+) -> None:
+    """NamespacingExecer(65535) means max_uid, and "no" is not False."""
+    with pytest.raises(TypeError, match=message):
+        nx.NamespacingExecer(**options)
+
+
+def test_a_whole_shell_line_is_told_from_a_program(execer: nx.NamespacingExecer) -> None:
+    """A beginner's first mistake."""
+    assert 'run("ls", "-l")' in start_error(execer, "ls -l").hint
+    assert 'run("sh", "-c"' in start_error(execer, "ls -l /tmp | head").hint
+    with pytest.raises(TypeError, match="one by one"):
+        execer.run(["ls", "-l"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"clone_flags": nx.CloneFlags.NEWUTS, "mount_proc": True},
+        {"clone_flags": nx.CloneFlags.NEWNS | nx.CloneFlags.NEWPID, "mount_proc": True,
+         "propagation": "shared"},
+    ],
+)  # fmt: skip
+def test_a_command_by_hand_cannot_mount_outside(changes: dict[str, Any]) -> None:
+    """The checks of an execer hold for what a runner is given, too."""
+    plan = nx.NamespacingExecer(privileged=True).plan("/bin/true")
+    with pytest.raises(ValueError, match="mount_proc=True"):
+        nx.NativeCommandRunner().start(replace(plan, **changes))
+
+
+def test_propagation_without_a_mount_namespace_changes_nothing(tool: Any) -> None:
+    """Not even from a command made by hand: the mounts would be the caller's own."""
+    plan = nx.NamespacingExecer(privileged=True).plan("/bin/true")
+    command = replace(plan, clone_flags=nx.CloneFlags.NEWUTS)
+    assert command.propagation == "private"
+    with nx.NativeCommandRunner().start(command) as process:
+        assert process.wait() == 0
+        assert "propagation" not in process.timeline.names
+
+
+def _own_map_run() -> tuple[str, str]:
+    done = nx.NamespacingExecer(id_map=nx.IDMap([(0, 1000, 1)])).run(
+        "/bin/sh", "-c", "id -u; cat /proc/self/setgroups"
+    )
+    return done.stdout, done.stderr
+
+
+def test_an_ordinary_user_may_give_the_one_id_map_as_a_map() -> None:
+    """Setgroups is denied where the kernel asks for it, and only there."""
+    assert as_ordinary_user(_own_map_run) == ("0\ndeny\n", "")
+    own = nx.NamespacingExecer(id_map=nx.IDMap([(0, 1000, 1)]))
+    assert own.plan("/bin/true").gid_mappings_enable_setgroups
 
 
 @pytest.mark.parametrize("option", ["stdin", "stdout", "stderr"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -12,15 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nsexplore._renders import Renders
 from nsexplore.capabilities import Capabilities, CapabilitySet
 from nsexplore.command import Command, Credential
+from nsexplore.execer import NamespacingExecer
 from nsexplore.flags import CloneFlags
-from nsexplore.idmap import IDMap
+from nsexplore.idmap import IDMap, IDMapping
 from nsexplore.kinds import KINDS
 from nsexplore.pictures import html, id_map_svg, mimebundle, text
 from nsexplore.pictures._escape import shell, visible
 from nsexplore.process import Completed, Process
+from nsexplore.stepping import Step
 from nsexplore.timeline import Timeline, TimelineStep
 from nsexplore.views import Credentials, Namespace, NamespaceID, ProcessView
 
@@ -85,14 +87,14 @@ PROCESS.timeline = STEPS
 PROCESS.returncode = None  # as one that runs
 
 
-class Step(Renders):
-    """Stands for `nsexplore.stepping.Step`, which cannot be made without a process."""
+class Stopped(Step):
+    """A step without a process."""
 
     states: ClassVar = ("cloned", "uid_map", "setgroups", "gid_map", "released", "exec'd")
-    command = COMMAND
     timeline = STEPS
 
     def __init__(self, state: str, seen: ProcessView | None = VIEW) -> None:
+        self.command = COMMAND
         self.state = state
         self.seen = seen
 
@@ -103,7 +105,15 @@ class Step(Renders):
 
 
 VALUES: dict[str, Any] = {
+    "flags": COMMAND.clone_flags,
+    "kind": KINDS[0],
+    "line": GARDEN[1],
+    "credentials": ids(65535),
+    "identity": OWNER,
+    "capability set": FULL,
+    "no capability": CapabilitySet(0),
     "command": COMMAND,
+    "executer": NamespacingExecer(max_uid=33),
     "privileged": PRIVILEGED,
     "map": GARDEN,
     "view": VIEW,
@@ -113,7 +123,7 @@ VALUES: dict[str, Any] = {
     "failed": FAILED,
     "process": PROCESS,
     "completed": DONE,
-    "step": Step("uid_map"),
+    "step": Stopped("uid_map"),
 }
 every_value = pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 
@@ -200,12 +210,19 @@ def test_text_is_plain(value: Any) -> None:
 
 
 def test_a_subclass_is_drawn_as_what_it_derives_from() -> None:
-    """Known by the names of its classes."""
+    """Known by its classes."""
 
-    class Mine(Step):
+    class Mine(IDMap):
         pass
 
-    assert text(Mine("cloned")) == text(Step("cloned"))
+    assert text(Mine.garden(33)) == text(IDMap.garden(33))
+
+
+def test_a_strangers_class_of_the_same_name_has_no_picture() -> None:
+    """Somebody's own Process is not ours."""
+    for name in ("Process", "Step", "Command"):
+        with pytest.raises(TypeError, match=f"'{name}' has no picture"):
+            text(type(name, (), {})())
 
 
 @pytest.mark.parametrize("stranger", [1, "text", None, object()])
@@ -287,6 +304,116 @@ def test_the_environment_is_shown_by_name_only() -> None:
     for shown in (text(secret), html(secret)):
         assert "2 variables: TOKEN, HOME" in shown
         assert "hunter2" not in shown
+
+
+# -- what plans commands --------------------------------------------------------
+
+
+def test_an_executer_shows_what_every_command_of_it_gets() -> None:
+    """Flags, maps, mounts, lifetime and files; nothing of one single command."""
+    executer = NamespacingExecer(max_uid=65535, mount_proc=True, detached=True, extra_files=[1])
+    for shown in (text(executer), Reader(html(executer)).text):
+        for words in (
+            "what every command of it gets",
+            "0x7c020000",
+            "root inside is host 65535",
+            "propagation private; a fresh /proc inside",
+            "it may outlive this process",
+            "fd 3 ← 1",
+        ):
+            assert words in shown
+        for words in ("program", "arguments", "true", "stdin", REAL_ROOT):
+            assert words not in shown
+    privileged = NamespacingExecer(privileged=True)
+    assert REAL_ROOT in text(privileged)
+    assert REAL_ROOT in Reader(html(privileged)).text
+
+
+def test_an_executer_is_shown_where_there_is_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was not asked for one."""
+    executer = NamespacingExecer(max_uid=33)
+    before = text(executer), html(executer)
+    monkeypatch.setenv("PATH", "")
+    assert (text(executer), html(executer)) == before
+
+
+@pytest.mark.parametrize("flags", [CloneFlags.NEWNS, CloneFlags.NEWUSER | CloneFlags.NEWNS])
+def test_an_executer_that_cannot_plan_says_why(flags: CloneFlags) -> None:
+    """A file that has been closed since; whose root it would be is said all the same."""
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as file:
+        os.close(reading)
+        executer = NamespacingExecer(extra_files=[file], clone_flags=flags)
+    with pytest.raises(ValueError, match="extra_files") as refused:
+        executer.plan("true")
+    for shown in (text(executer), Reader(html(executer)).text):
+        assert str(refused.value) in shown
+        assert f"{flags:#010x}" in shown
+        assert (REAL_ROOT in shown) == (CloneFlags.NEWUSER not in flags)
+
+
+# -- small values -----------------------------------------------------------------
+
+
+def test_flags_look_as_in_a_command_and_keep_other_bits() -> None:
+    """The line of clone, and what is no namespace flag as a number."""
+    assert text(COMMAND.clone_flags) == text(COMMAND).splitlines()[0]
+    assert text(CloneFlags(0)) == "clone(0) = 0x00000000"
+    odd = CloneFlags(CloneFlags.NEWNET | 0x100)
+    assert text(odd) == "clone(CLONE_NEWNET | 0x100) = 0x40000100"
+    assert "0x100 " in Reader(html(odd)).text
+
+
+def test_a_kind_shows_its_flag_and_what_it_isolates() -> None:
+    """As text; the page has its badge besides."""
+    kind = next(kind for kind in KINDS if kind.name == "net")
+    assert text(kind).splitlines() == [
+        "net",
+        "  flag      CLONE_NEWNET = 0x40000000",
+        "  isolates  network devices, stacks, ports",
+        "  since     Linux 2.6.29",
+        "  man       network_namespaces(7)",
+    ]
+    assert f"--nsx-c:{kind.colour}" in html(kind)
+
+
+def test_a_line_of_a_map_is_shown_as_the_map_that_it_is() -> None:
+    """With its ribbon; `str` stays what one writes to /proc."""
+    line = IDMapping(0, 100000, 65536)
+    assert text(line) == text(IDMap([line]))
+    assert html(line).count("<svg") == 1
+    assert str(line) == "0 100000 65536"
+
+
+def test_ids_are_shown_together_where_they_are_alike() -> None:
+    """One row for four equal IDs, else a row each."""
+    mixed = replace(ids(7), euid=0, groups=(4, 24))
+    assert [line.split(maxsplit=1) for line in text(mixed).splitlines()[1:]] == [
+        ["uid", "7"],
+        ["euid", "0"],
+        ["suid", "7"],
+        ["fsuid", "7"],
+        ["gid", "7"],
+        ["groups", "4, 24"],
+    ]
+    assert html(mixed).count("<tr>") == 6
+
+
+def test_a_capability_set_is_counted_and_named() -> None:
+    """However many bits somebody sets."""
+    assert text(CapabilitySet(0)) == "no capabilities"
+    assert text(CapabilitySet(1 << 21)) == "1 capability\n  CAP_SYS_ADMIN"
+    assert text(FULL).startswith("41 capabilities\n  CAP_CHOWN, CAP_DAC_OVERRIDE")
+    many = CapabilitySet(2**4000 - 1)
+    for shown in (text(many), html(many)):
+        assert "… +3936" in shown
+        assert len(shown) < 20_000
+
+
+def test_an_identity_shows_both_numbers() -> None:
+    """Never the inode alone."""
+    assert text(OWNER) == "namespace on device 4, inode 4026532180"
+    assert "4026532180" in Reader(html(OWNER)).text
 
 
 # -- ID maps --------------------------------------------------------------------
@@ -447,6 +574,18 @@ def test_a_view_without_rights_says_what_it_could_not_read_and_why() -> None:
         assert "none could be read" in shown
 
 
+def test_what_could_not_be_read_for_the_same_reason_is_one_row() -> None:
+    """All eight links together have a name of their own."""
+    denied, gone = "EACCES: Permission denied", "ENOENT: No such file or directory"
+    links = {f"ns/{kind.name}": denied for kind in KINDS}
+    blind = replace(VIEW, unreadable={**links, "setgroups": gone, "uid_map": denied})
+    rows = [f"ns/* (all eight), uid_map  {denied}", f"setgroups                  {gone}"]
+    assert text(blind).splitlines()[-3:] == ["not readable", *(f"  {row}" for row in rows)]
+    assert html(blind).count(denied) == html(blind).count(gone) == 1
+    del links["ns/net"]
+    assert "ns/user, ns/pid, ns/mnt, ns/ipc" in text(replace(VIEW, unreadable=links))
+
+
 def test_65534_is_explained_where_an_id_shows_as_that() -> None:
     """Before the map is written everybody is nobody."""
     unmapped = replace(VIEW, uid_map=IDMap(), gid_map=IDMap(), inside=ids(65534), moment="step")
@@ -464,7 +603,11 @@ def test_a_timeline_shows_who_did_what_and_for_how_long() -> None:
         "  clone    parent    0.0 µs  412.0 µs  ok      clone",
         "  uid_map  parent  413.0 µs   24.0 µs  ok      openat, write, close",
         "  execve   child   440.0 µs  147.0 µs  ok      execve",
+        "  the parent's steps, then the child's; both work at the same time",
     ]
+    assert "both work at the same time" in html(STEPS)
+    for alone in (FAILED, Timeline(())):
+        assert "at the same time" not in text(alone) + html(alone)
     assert html(STEPS).count('class="nsx-bar') == 3
 
 
@@ -525,9 +668,9 @@ def test_a_recorded_process_is_not_said_to_have_run() -> None:
 
 def test_a_step_shows_where_it_stands_and_survives_its_process() -> None:
     """A process that has ended is said to have, instead of failing to show."""
-    assert "cloned > [uid_map] > setgroups" in text(Step("uid_map"))
-    assert 'aria-current="step">uid_map<' in html(Step("uid_map"))
-    for shown in (text(Step("ended", None)), html(Step("ended", None))):
+    assert "cloned > [uid_map] > setgroups" in text(Stopped("uid_map"))
+    assert 'aria-current="step">uid_map<' in html(Stopped("uid_map"))
+    for shown in (text(Stopped("ended", None)), html(Stopped("ended", None))):
         assert "no view: the process of this step has ended" in shown
 
 
@@ -557,7 +700,7 @@ def hostile(s: str) -> list[Any]:
         Completed(command, 1, s, s, view, timeline),
         Namespace(s, 1, 2, parent=OWNER),
         replace(VIEW, namespaces={**NAMESPACES, s: Namespace(s, 1, 2)}),
-        Step(s, view),
+        Stopped(s, view),
     ]
 
 

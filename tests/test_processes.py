@@ -7,6 +7,7 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -64,13 +65,127 @@ def test_a_timeout_kills_everything_and_keeps_the_partial_output(
     execer: nx.NamespacingExecer,
 ) -> None:
     """Grandchildren hold the pipe open, and go too."""
-    script = "echo early; (sleep 60; echo late) & echo $! >&2; wait"
+    mark = f"60.{os.getpid()}"
+    script = f"echo early; (sleep {mark}; echo late) & wait"
     begin = time.monotonic()
     with pytest.raises(subprocess.TimeoutExpired) as caught:
         execer.run("/bin/sh", "-c", script, timeout=0.3)
     assert time.monotonic() - begin < 5
     assert caught.value.output == "early\n"
     assert caught.value.timeout == 0.3
+    assert eventually(lambda: not _sleeping(mark))
+
+
+def _sleeping(mark: str) -> bool:
+    """Return whether a process with this argument is there."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (folder / "cmdline").read_bytes() == f"sleep\0{mark}\0".encode():
+                return True
+    return False
+
+
+BARE = nx.NamespacingExecer(privileged=True, clone_flags=nx.CloneFlags.NEWUTS)
+
+
+@pytest.mark.parametrize("end", ["timeout", "with", "drop"])
+def test_children_of_a_leader_that_has_ended_are_ended_with_their_group(end: str) -> None:
+    """Without a PID namespace nothing else takes them along."""
+    mark = f"61.{os.getpid()}"
+    script = f"sleep {mark} & echo here"
+    if end == "timeout":
+        with pytest.raises(subprocess.TimeoutExpired):
+            BARE.run("/bin/sh", "-c", script, timeout=0.3)
+    else:
+        process = BARE.start("/bin/sh", "-c", script)
+        assert eventually(lambda: _sleeping(mark))
+        if end == "with":
+            process.close()
+        del process
+    assert eventually(lambda: not _sleeping(mark))
+
+
+def test_a_group_is_not_signalled_once_its_number_may_be_another_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After wait() the number is free: close() leaves it alone."""
+    killed: list[int] = []
+    process = BARE.start("/bin/true")
+    process.wait()
+    monkeypatch.setattr(os, "killpg", lambda pid, _: killed.append(pid))
+    process.close()
+    assert killed == []
+
+
+def test_a_handler_of_a_signal_may_poll_and_signal_the_process(
+    execer: nx.NamespacingExecer,
+) -> None:
+    """It runs in the middle of anything, a poll of the same process included."""
+    seen: list[int | None] = []
+    with execer.start("/bin/sleep", "60") as process:
+
+        def handler(*_: object) -> None:
+            process.send_signal(0)
+            seen.append(process.poll())
+
+        before = signal.signal(signal.SIGALRM, handler)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+            until = time.monotonic() + 0.5
+            while time.monotonic() < until:
+                process.poll()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+    assert len(seen) > 20
+    assert set(seen) == {None}
+
+
+@pytest.mark.parametrize("text", [True, False])
+def test_what_was_written_before_communicate_comes_first(
+    execer: nx.NamespacingExecer, text: bool
+) -> None:
+    """The buffer is emptied before the input is sent."""
+    words = ("first\n", "second\n") if text else (b"first\n", b"second\n")
+    with execer.start("/bin/cat", stdin=PIPE, stdout=PIPE, text=text) as process:
+        assert process.stdin is not None
+        process.stdin.write(words[0])
+        assert process.communicate(words[1])[0] == words[0] + words[1]
+
+
+def test_a_full_pipe_does_not_hold_up_the_timeout_or_other_starts(
+    execer: nx.NamespacingExecer,
+) -> None:
+    """A child that reads nothing: communicate comes back in time, and others can start."""
+    with execer.start("/bin/sleep", "60", stdin=PIPE, stdout=PIPE, text=False) as process:
+        assert process.stdin is not None
+        os.set_blocking(process.stdin.fileno(), False)
+        while process.stdin.raw.write(b"x" * 65536):  # type: ignore[attr-defined]
+            pass
+        os.set_blocking(process.stdin.fileno(), True)
+        process.stdin.write(b"stays in the buffer")
+        begin = time.monotonic()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.communicate(timeout=0.2)
+        assert execer.run("/bin/echo", "x", timeout=5).stdout == "x\n"
+        assert time.monotonic() - begin < 3
+
+
+def test_input_for_a_closed_stdin_is_refused(execer: nx.NamespacingExecer) -> None:
+    """It would be lost in silence."""
+    with execer.start("/bin/cat", stdin=PIPE, stdout=PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        with pytest.raises(ValueError, match="stdin is closed"):
+            process.communicate("lost")
+
+
+def test_a_timeout_may_be_longer_than_poll_takes(execer: nx.NamespacingExecer) -> None:
+    """More than 24 days, and for ever."""
+    for timeout in (3e6, 1e12, float("inf")):
+        assert execer.run("/bin/true", timeout=timeout).returncode == 0
+    with execer.start("/bin/true") as process:
+        assert process.wait(3e6) == 0
 
 
 def test_a_timeout_without_a_pid_namespace_ends_the_process_group() -> None:

@@ -15,6 +15,7 @@ from nsexplore.flags import CloneFlags
 from nsexplore.idmap import IDMap
 from nsexplore.kinds import KINDS
 from nsexplore.process import Completed, Process
+from nsexplore.stepping import Step
 from nsexplore.timeline import Timeline, TimelineStep
 from nsexplore.views import Namespace, NamespaceID, ProcessView
 
@@ -117,6 +118,18 @@ def process(**changes: Any) -> Process:
     made = Process(COMMAND, 4711, **{"birth": view(), **changes})
     made.timeline = STEPS
     return made
+
+
+class Stopped(Step):
+    """A step without a process."""
+
+    timeline = STEPS
+
+    def __init__(self) -> None:
+        self.command = COMMAND
+
+    def view(self) -> ProcessView:
+        return view(moment="step")
 
 
 @pytest.fixture
@@ -233,6 +246,24 @@ def test_a_completed_process_is_shown_from_its_birth() -> None:
         tables.id_map_frame(replace(done, birth=None))
 
 
+def test_a_step_is_looked_at_where_it_stands(asked: list[object]) -> None:
+    """Its flags are those of its command, the rest is what `Step.view` sees."""
+    assert tables.id_map_frame(Stopped())["host_id"].tolist() == [33, 1, 7]
+    assert tables.clone_flags_frame(Stopped())["set"].sum() == 6
+    assert tables.namespaces_frame(Stopped(), reference=HERE)["new"].all()
+    assert asked == []
+
+
+def test_a_timeline_is_put_together_only_where_it_is_asked_for() -> None:
+    """The other frames of a process do without."""
+    started = Process(COMMAND, 4711, birth=view())
+    tables.id_map_frame(started)
+    tables.clone_flags_frame(started)
+    assert "timeline" not in vars(started)
+    assert tables.timeline_frame(started).empty
+    assert "timeline" in vars(started)
+
+
 # -- namespaces -----------------------------------------------------------------
 
 
@@ -300,7 +331,9 @@ def test_this_process_has_no_namespace_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "x", [STEPS, process(), Completed(COMMAND, 0, "", "", None, STEPS)], ids=lambda x: type(x)
+    "x",
+    [STEPS, process(), Completed(COMMAND, 0, "", "", None, STEPS), Stopped()],
+    ids=["timeline", "process", "completed", "step"],
 )
 def test_a_timeline_has_one_row_a_step(x: object) -> None:
     """A failed step has its errno by name, the others <NA>."""

@@ -203,9 +203,10 @@ int spawn_child(void *spawn)
         TRY(STEP_SETGID, sys1(SYS_setgid, q->gid));
         TRY(STEP_SETUID, sys1(SYS_setuid, q->uid));
     }
-    if (q->propagation)
+    /* Never in the caller's own mount namespace. */
+    if (q->propagation && q->namespaces & CLONE_NEWNS)
         TRY(STEP_PROPAGATION, sys5(SYS_mount, "none", "/", 0, MS_REC | q->propagation, 0));
-    if (q->mount_proc)
+    if (q->mount_proc && q->namespaces & CLONE_NEWNS)
         TRY(STEP_MOUNT_PROC, sys5(SYS_mount, "proc", "/proc", "proc",
                                   MS_NOSUID | MS_NODEV | MS_NOEXEC, 0));
     if (q->namespaces & CLONE_NEWTIME)

@@ -200,7 +200,7 @@ static enum spawn_result release(struct spawn *s, int hold)
 static enum spawn_result finish(struct spawn *s)
 {
     if (!s->told) {
-        STEP(s, STEP_RELEASE, tell(s, WORD_GO));
+        STEP(s, STEP_RESUME, tell(s, WORD_GO));
         s->told = 1;
     }
     int ended;
@@ -299,8 +299,9 @@ static int wait_for_child(const struct spawn *s, siginfo_t *info, int options)
 static void end_child(struct spawn *s)
 {
     siginfo_t before, after;
-    wait_for_child(s, &before, WNOHANG | WNOWAIT);
-    if (syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0) < 0 && errno != ESRCH)
+    const int reaped = wait_for_child(s, &before, WNOHANG | WNOWAIT) == ECHILD;
+    if (!reaped && syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0) < 0 &&
+        errno != ESRCH)
         kill(s->pid, SIGKILL); /* a seccomp filter that does not know the call */
     wait_for_child(s, &after, 0);
     const int killed = after.si_code == CLD_KILLED || after.si_code == CLD_DUMPED;

@@ -21,6 +21,7 @@ enum spawn_step {
     STEP_SETGROUPS_FILE,
     STEP_GID_MAP,
     STEP_RELEASE,
+    STEP_RESUME,
     /* the child's */
     STEP_SETPGID,
     STEP_FILES,

@@ -16,6 +16,7 @@ const struct spawn_step_info spawn_steps[STEP_COUNT] = {
     [STEP_SETGROUPS_FILE] = {"setgroups", "openat,pidfd_send_signal,write,close", 0},
     [STEP_GID_MAP] = {"gid_map", "openat,pidfd_send_signal,write,close", 0},
     [STEP_RELEASE] = {"release", "write", 0},
+    [STEP_RESUME] = {"resume", "write", 0},
     [STEP_SETPGID] = {"setpgid", "setpgid", 1},
     [STEP_FILES] = {"files", "fcntl,dup3", 1},
     [STEP_CLOSE] = {"close_range", "close_range", 1},

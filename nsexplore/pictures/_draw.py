@@ -1,7 +1,6 @@
 """Which value is drawn by what: the only table of its kind.
 
-A value is known by the name of its class, or of one of the classes it
-derives from: the classes that act are drawn without being imported.
+A value is known by its class, or by one of the classes it derives from.
 """
 
 from __future__ import annotations
@@ -9,8 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from .._renders import Renders
-from . import command, idmap, process, timeline, view
+from ..capabilities import Capabilities, CapabilitySet
+from ..command import Command
+from ..execer import NamespacingExecer
+from ..flags import CloneFlags
+from ..idmap import IDMap, IDMapping
+from ..kinds import NamespaceKind
+from ..process import Completed, Process
+from ..stepping import Step
+from ..timeline import Timeline
+from ..views import Credentials, Namespace, NamespaceID, ProcessView
+from . import command, idmap, process, small, timeline, view
 from ._escape import visible
 from ._html import Html, page
 
@@ -23,17 +31,26 @@ class _Picture(NamedTuple):
     label: str
 
 
-_PICTURES: Final = {
-    "Command": _Picture(command.as_text, command.as_html, "Command"),
-    "IDMap": _Picture(idmap.as_text, idmap.as_html, "ID map"),
-    "ProcessView": _Picture(view.as_text, view.as_html, "Process"),
-    "Namespace": _Picture(view.namespace_text, view.namespace_html, "Namespace"),
-    "Capabilities": _Picture(view.capabilities_text, view.capabilities_html, "Capabilities"),
-    "Timeline": _Picture(timeline.as_text, timeline.as_html, "Timeline"),
-    "Process": _Picture(process.process_text, process.process_html, "Process"),
-    "Completed": _Picture(process.completed_text, process.completed_html, "Completed process"),
-    "Step": _Picture(process.step_text, process.step_html, "Stopped start"),
+# fmt: off
+_PICTURES: Final[dict[type, _Picture]] = {
+    CloneFlags: _Picture(command.clone_text, command.flags_html, "Clone flags"),
+    NamespaceKind: _Picture(small.kind_text, small.kind_html, "Kind of namespace"),
+    IDMapping: _Picture(small.mapping_text, small.mapping_html, "Line of an ID map"),
+    IDMap: _Picture(idmap.as_text, idmap.as_html, "ID map"),
+    NamespaceID: _Picture(small.id_text, small.id_html, "Identity of a namespace"),
+    Namespace: _Picture(view.namespace_text, view.namespace_html, "Namespace"),
+    Credentials: _Picture(small.credentials_text, small.credentials_html, "Credentials"),
+    CapabilitySet: _Picture(small.capability_set_text, small.capability_set_html, "Capability set"),
+    Capabilities: _Picture(view.capabilities_text, view.capabilities_html, "Capabilities"),
+    ProcessView: _Picture(view.as_text, view.as_html, "Process"),
+    NamespacingExecer: _Picture(command.executer_text, command.executer_html, "NamespacingExecer"),
+    Command: _Picture(command.as_text, command.as_html, "Command"),
+    Timeline: _Picture(timeline.as_text, timeline.as_html, "Timeline"),
+    Process: _Picture(process.process_text, process.process_html, "Process"),
+    Completed: _Picture(process.completed_text, process.completed_html, "Completed process"),
+    Step: _Picture(process.step_text, process.step_html, "Stopped start"),
 }
+# fmt: on
 
 
 def mimebundle(value: object) -> dict[str, str]:
@@ -77,9 +94,8 @@ def fragment(value: object) -> Html:
 
 
 def _picture(value: object) -> _Picture:
-    if isinstance(value, Renders):
-        for cls in type(value).__mro__:
-            if cls.__name__ in _PICTURES:
-                return _PICTURES[cls.__name__]
-    known = ", ".join(_PICTURES)
+    for cls in type(value).__mro__:
+        if cls in _PICTURES:
+            return _PICTURES[cls]
+    known = ", ".join(cls.__name__ for cls in _PICTURES)
     raise TypeError(f"{type(value).__name__!r} has no picture; there are some of {known}")

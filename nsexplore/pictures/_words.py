@@ -9,6 +9,7 @@ from errno import errorcode
 from typing import Final
 
 from ..command import Command, Credential
+from ..flags import CloneFlags
 from ..idmap import OVERFLOW_ID
 from ..kinds import KINDS, NamespaceKind
 from ..views import Credentials, ProcessView
@@ -21,6 +22,7 @@ __all__ = [
     "credential_rows",
     "duration",
     "error",
+    "executer_facts",
     "exit_status",
     "kinds_by_set",
     "listed",
@@ -40,6 +42,8 @@ _MOMENTS: Final = {
     "birth": "at its birth: taken just before execve, while it waited",
     "step": "at a stop of its start",
 }
+
+_BEFORE_EXECVE: Final = "still this process's: execve comes next"
 
 _SECCOMP: Final = {0: "none", 1: "strict", 2: "filter"}
 
@@ -88,9 +92,9 @@ def exit_status(returncode: int | None) -> str:
     return f"killed by {name}"
 
 
-def kinds_by_set(command: Command) -> tuple[list[NamespaceKind], list[NamespaceKind]]:
-    """Return the kinds that a command makes anew, and the others."""
-    new = [kind for kind in KINDS if kind.flag in command.clone_flags]
+def kinds_by_set(flags: CloneFlags) -> tuple[list[NamespaceKind], list[NamespaceKind]]:
+    """Return the kinds that flags make anew, and the others."""
+    new = [kind for kind in KINDS if kind.flag in flags]
     return new, [kind for kind in KINDS if kind not in new]
 
 
@@ -108,14 +112,21 @@ def command_facts(command: Command) -> list[tuple[str, str]]:
         ("program", visible(command.path)),
         ("arguments", shell(command.args) or "none"),
         *((name, _fd(getattr(command, name))) for name in ("stdin", "stdout", "stderr")),
-        ("extra files", _extra_files(command.extra_files)),
         ("directory", "this process's" if command.cwd is None else visible(command.cwd)),
         ("environment", _environment(command)),
+        *executer_facts(command),
+    ]
+    return rows
+
+
+def executer_facts(command: Command) -> list[tuple[str, str]]:
+    """Return what every command of the same executer asks for."""
+    return [
+        ("extra files", _extra_files(command.extra_files)),
         ("credential", _credential(command.credential)),
         ("mounts", _mounts(command)),
         ("lifetime", _lifetime(command)),
     ]
-    return rows
 
 
 def _fd(number: int | None) -> str:
@@ -145,7 +156,7 @@ def _credential(credential: Credential | None) -> str:
 
 def _mounts(command: Command) -> str:
     proc = "; a fresh /proc inside" if command.mount_proc else ""
-    if not any(kind.name == "mnt" for kind in kinds_by_set(command)[0]):
+    if not any(kind.name == "mnt" for kind in kinds_by_set(command.clone_flags)[0]):
         return "this process's mount namespace" + proc
     if command.propagation is None:
         return "propagation untouched: a mount made inside may appear outside" + proc
@@ -166,7 +177,7 @@ def view_facts(view: ProcessView) -> list[tuple[str, str]]:
     # Until execve it shares our memory, and with it our arguments: they say nothing of it.
     own = view.moment == "now"
     rows = [
-        ("arguments", shell(view.cmdline) or "none" if own else "this process's, until execve"),
+        ("arguments", shell(view.cmdline) or "none" if own else _BEFORE_EXECVE),
         ("parent", str(view.ppid)),
         ("PIDs", " → ".join(map(str, view.nspid[:33])) + _innermost(view)),
     ]
@@ -183,17 +194,19 @@ def _innermost(view: ProcessView) -> str:
     return ", from here to inside" if len(view.nspid) > 1 else ", inside as here"
 
 
-def credential_rows(view: ProcessView) -> list[tuple[str, str | None, str | None]]:
+def credential_rows(
+    outside: Credentials | None, inside: Credentials | None
+) -> list[tuple[str, str | None, str | None]]:
     """Return the IDs of a process: name, outside, inside; alike ones as one row."""
     rows: list[tuple[str, str | None, str | None]] = []
     for word in ("uid", "gid"):
         names = (word, f"e{word}", f"s{word}", f"fs{word}")
-        pairs = [(_get(view.credentials, n), _get(view.inside, n)) for n in names]
+        pairs = [(_get(outside, n), _get(inside, n)) for n in names]
         if len(set(pairs)) == 1:
             rows.append((word, *pairs[0]))
         else:
             rows += [(n, *pair) for n, pair in zip(names, pairs, strict=True)]
-    rows.append(("groups", _groups(view.credentials), _groups(view.inside)))
+    rows.append(("groups", _groups(outside), _groups(inside)))
     return rows
 
 

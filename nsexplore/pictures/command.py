@@ -1,65 +1,153 @@
-"""Pictures of a command: what will be asked of the kernel."""
+"""Pictures of a command, what will be asked of the kernel, and of what plans it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..command import Command
+from ..execer import NamespacingExecer
+from ..flags import ALL_NAMESPACES, CloneFlags
 from ._escape import visible
 from ._html import Html, badge, escape, facts, join, muted, section, tag
 from ._plain import facts as plain_facts
 from ._plain import indent
-from ._words import PRIVILEGED, command_facts, kinds_by_set
+from ._words import PRIVILEGED, command_facts, executer_facts, kinds_by_set
 from .idmap import maps_html, maps_text
 
-__all__ = ["as_html", "as_text", "clone_html"]
+__all__ = [
+    "as_html",
+    "as_text",
+    "clone_html",
+    "clone_text",
+    "executer_html",
+    "executer_text",
+    "flags_html",
+]
 
 
 def as_text(command: Command) -> str:
     """Return the command as aligned text."""
-    new, shared = kinds_by_set(command)
-    flags = " | ".join(kind.flag_name for kind in new) or "0"
-    lines = [f"clone({flags}) = {_hex(command)}"]
+    return "\n".join(_lines(command, command_facts(command)))
+
+
+def as_html(command: Command) -> Html:
+    """Return the command as badges, facts, maps and ribbons."""
+    return join(_parts(command, "What will be started, and how", command_facts(command)))
+
+
+# -- flags ----------------------------------------------------------------------
+
+
+def clone_text(flags: CloneFlags) -> str:
+    """Return the line ``clone(CLONE_NEWPID | CLONE_NEWNET) = 0x60000000``."""
+    names = [kind.flag_name for kind in kinds_by_set(flags)[0]]
+    return f"clone({' | '.join([*names, *_others(flags)]) or '0'}) = {_hex(flags)}"
+
+
+def clone_html(flags: CloneFlags) -> Html:
+    """Return the line ``clone( … ) = 0x7c020000``, each flag a badge."""
+    new, shared = kinds_by_set(flags)
+    return tag(
+        "div",
+        muted("clone("),
+        *(badge(kind, kind.flag_name, sign="✓") for kind in new),
+        *(tag("code", other) for other in _others(flags)),
+        *(badge(kind, kind.flag_name, on=False) for kind in shared),
+        tag("span", muted(") = "), tag("code", _hex(flags)), class_="nsx-nb"),
+        class_="nsx-row",
+    )
+
+
+def flags_html(flags: CloneFlags) -> Html:
+    """Return bare flags."""
+    return section(clone_html(flags))
+
+
+def _hex(flags: CloneFlags) -> str:
+    return f"{int(flags):#010x}"
+
+
+def _others(flags: CloneFlags) -> list[str]:
+    others = int(flags) & ~int(ALL_NAMESPACES)
+    return [hex(others)] if others else []
+
+
+# -- what plans commands --------------------------------------------------------
+
+_EXECUTER = "NamespacingExecer · what every command of it gets"
+
+
+def executer_text(executer: NamespacingExecer) -> str:
+    """Return what any command of it would ask for, or why it can ask for none."""
+    plan = _any_plan(executer)
+    if isinstance(plan, Command):
+        return "\n".join([_EXECUTER, *_lines(plan, executer_facts(plan))])
+    flags = _flags(executer)
+    lines = [_EXECUTER, f"CANNOT PLAN: {visible(plan)}", clone_text(flags)]
+    return "\n".join([*lines, *([PRIVILEGED] if CloneFlags.NEWUSER not in flags else [])])
+
+
+def executer_html(executer: NamespacingExecer) -> Html:
+    """Return what any command of it would ask for, or why it can ask for none."""
+    head = section(tag("b", _EXECUTER))
+    plan = _any_plan(executer)
+    if isinstance(plan, Command):
+        return join((head, *_parts(plan, "What every command gets", executer_facts(plan))))
+    flags = _flags(executer)
+    warning = _privileged_html() if CloneFlags.NEWUSER not in flags else ""
+    return join((head, _alarm("Cannot plan: ", plan), section(clone_html(flags)), warning))
+
+
+def _any_plan(executer: NamespacingExecer) -> Command | str:
+    try:
+        # Whether there is such a program is no matter of the executer's.
+        return replace(executer.plan("true"), lookup_error=None)
+    except Exception as error:  # an extra file is any object with a fileno() of its own
+        return str(error) or type(error).__name__
+
+
+def _flags(executer: NamespacingExecer) -> CloneFlags:
+    if executer.clone_flags is not None:
+        return executer.clone_flags
+    return CloneFlags.garden(privileged=executer.privileged)
+
+
+# -- what they share ------------------------------------------------------------
+
+
+def _lines(command: Command, rows: list[tuple[str, str]]) -> list[str]:
+    new, shared = kinds_by_set(command.clone_flags)
+    lines = [clone_text(command.clone_flags)]
     if command.lookup_error:
         lines.insert(0, f"CANNOT START: {visible(command.lookup_error, 1000)}")
     kinds = [
         ("new", " ".join(kind.name for kind in new) or "none"),
         ("shared", " ".join(kind.name for kind in shared) or "none"),
     ]
-    lines += indent(plain_facts([*kinds, *command_facts(command)]))
+    lines += indent(plain_facts([*kinds, *rows]))
     if command.privileged:
         lines.append(PRIVILEGED)
-    lines += maps_text(command.uid_mappings, command.gid_mappings, _setgroups(command))
-    return "\n".join(lines)
+    return lines + maps_text(command.uid_mappings, command.gid_mappings, _setgroups(command))
 
 
-def as_html(command: Command) -> Html:
-    """Return the command as badges, facts, maps and ribbons."""
-    parts = [section(clone_html(command))]
+def _parts(command: Command, caption: str, rows: list[tuple[str, str]]) -> list[Html]:
+    parts = [section(clone_html(command.clone_flags))]
     if command.lookup_error:
-        sentence = join((tag("b", "Cannot start: "), escape(command.lookup_error, 1000)))
-        parts.insert(0, section(tag("p", sentence, class_="nsx-p nsx-bad", role="alert")))
+        parts.insert(0, _alarm("Cannot start: ", command.lookup_error))
     if command.privileged:
-        parts.append(section(tag("p", PRIVILEGED, class_="nsx-p nsx-warn")))
+        parts.append(_privileged_html())
     parts.append(maps_html(command.uid_mappings, command.gid_mappings, _setgroups(command)))
-    rows = [(name, tag("code", escape(value, 8192))) for name, value in command_facts(command)]
-    parts.append(section(facts("What will be started, and how", rows)))
-    return join(parts)
+    cells = [(name, tag("code", escape(value, 8192))) for name, value in rows]
+    return [*parts, section(facts(caption, cells))]
 
 
-def clone_html(command: Command) -> Html:
-    """Return the line ``clone( … ) = 0x7c020000``, each flag a badge."""
-    new, shared = kinds_by_set(command)
-    return tag(
-        "div",
-        muted("clone("),
-        *(badge(kind, kind.flag_name, sign="✓") for kind in new),
-        *(badge(kind, kind.flag_name, on=False) for kind in shared),
-        tag("span", muted(") = "), tag("code", _hex(command)), class_="nsx-nb"),
-        class_="nsx-row",
-    )
+def _alarm(what: str, why: str) -> Html:
+    sentence = join((tag("b", what), escape(why, 1000)))
+    return section(tag("p", sentence, class_="nsx-p nsx-bad", role="alert"))
 
 
-def _hex(command: Command) -> str:
-    return f"{int(command.clone_flags):#010x}"
+def _privileged_html() -> Html:
+    return section(tag("p", PRIVILEGED, class_="nsx-p nsx-warn"))
 
 
 def _setgroups(command: Command) -> str:

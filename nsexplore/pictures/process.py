@@ -1,17 +1,10 @@
-"""Pictures of a started process: running, completed, or stopped at a step of its start.
-
-The classes live in modules that act; nothing here needs more of them than
-the few attributes written down below, so nothing here imports them.
-"""
+"""Pictures of a started process: running, completed, or stopped at a step of its start."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
-
 from ..command import Command
-from ..flags import CloneFlags
-from ..timeline import Timeline
+from ..process import Completed, Process
+from ..stepping import Step
 from ..views import ProcessView
 from . import timeline as _timeline
 from . import view as _view
@@ -31,60 +24,22 @@ __all__ = [
 ]
 
 
-class _Started(Protocol):
-    @property
-    def command(self) -> Command | None: ...
-    @property
-    def args(self) -> Sequence[str]: ...
-    @property
-    def returncode(self) -> int | None: ...
-    @property
-    def birth(self) -> ProcessView | None: ...
-    @property
-    def timeline(self) -> Timeline | None: ...
-
-
-class _Running(_Started, Protocol):
-    @property
-    def pid(self) -> int: ...
-    def poll(self) -> int | None: ...
-
-
-class _Completed(_Started, Protocol):
-    @property
-    def stdout(self) -> str | None: ...
-    @property
-    def stderr(self) -> str | None: ...
-
-
-class _Step(Protocol):
-    @property
-    def state(self) -> str: ...
-    @property
-    def command(self) -> Command | None: ...
-    @property
-    def states(self) -> Sequence[str]: ...
-    @property
-    def timeline(self) -> Timeline | None: ...
-    def view(self) -> ProcessView: ...
-
-
 # -- running --------------------------------------------------------------------
 
 
-def process_text(process: _Running) -> str:
+def process_text(process: Process) -> str:
     """Return whether it runs, what it is, and how it was born."""
     return "\n".join([_process_head(process), f"  {_args(process)}", *_history_text(process)])
 
 
-def process_html(process: _Running) -> Html:
+def process_html(process: Process) -> Html:
     """Return whether it runs, what it is, and how it was born."""
     head = tag("div", tag("b", _process_head(process)), class_="nsx-row")
     args = tag("code", escape(_args(process), 8192))
     return join((section(head, args), *_history_html(process, open_=True)))
 
 
-def _process_head(process: _Running) -> str:
+def _process_head(process: Process) -> str:
     if process.birth is None and not process.timeline:
         # A real start leaves at least its timeline.
         return f"process {process.pid} · recorded only: nothing was started"
@@ -96,12 +51,12 @@ def _process_head(process: _Running) -> str:
 # -- completed ------------------------------------------------------------------
 
 
-def completed_text(done: _Completed) -> str:
+def completed_text(done: Completed) -> str:
     """Return how it ended, what it wrote, and how it was born."""
     lines = [exit_status(done.returncode), f"  {_args(done)}"]
     for name, stream in _streams(done):
         if not stream:
-            lines.append(f"{name}  {'(not captured)' if stream is None else '(empty)'}")
+            lines.append(f"{name}  (empty)")
         else:
             # Only "\n" ends a line here: every other separator is a visible escape by now.
             shown = output(stream, f".{name}").removesuffix("\n").split("\n")
@@ -109,7 +64,7 @@ def completed_text(done: _Completed) -> str:
     return "\n".join([*lines, *_history_text(done)])
 
 
-def completed_html(done: _Completed) -> Html:
+def completed_html(done: Completed) -> Html:
     """Return how it ended, what it wrote, and, folded, how it was born."""
     ok = done.returncode == 0
     word = f"{'✓' if ok else '✗'} {exit_status(done.returncode)}"
@@ -123,14 +78,13 @@ def completed_html(done: _Completed) -> Html:
     return join((section(head), section(*streams), *_history_html(done)))
 
 
-def _streams(done: _Completed) -> tuple[tuple[str, str | None], ...]:
+def _streams(done: Completed) -> tuple[tuple[str, str], ...]:
     return ("stdout", done.stdout), ("stderr", done.stderr)
 
 
-def _stream_html(name: str, stream: str | None) -> Html:
+def _stream_html(name: str, stream: str) -> Html:
     if not stream:
-        what = f"{name}: {'not captured' if stream is None else 'empty'}"
-        return tag("p", muted(what), class_="nsx-p")
+        return tag("p", muted(f"{name}: empty"), class_="nsx-p")
     shown = Html(_escape_output(output(stream, f".{name}")))
     return join((tag("div", name, class_="nsx-h"), tag("pre", shown, class_="nsx-pre")))
 
@@ -145,20 +99,16 @@ def _escape_output(shown: str) -> str:
 # -- stopped --------------------------------------------------------------------
 
 
-def step_text(step: _Step) -> str:
+def step_text(step: Step) -> str:
     """Return where the start has stopped, and the process as it is there."""
     way = " > ".join(f"[{state}]" if here else state for state, here in _way(step))
     view, why = _look(step)
-    lines = (
-        [f"step · {way}", f"  {shell(step.command.args)}"] if step.command else [f"step · {way}"]
-    )
-    lines.append(f"no view: {why}" if view is None else _view.as_text(view, _flags(step)))
-    if step.timeline is not None:
-        lines.append(_timeline.headline(step.timeline))
-    return "\n".join(lines)
+    seen = f"no view: {why}" if view is None else _view.as_text(view, step.command.clone_flags)
+    lines = [f"step · {way}", f"  {shell(step.command.args)}", seen]
+    return "\n".join([*lines, _timeline.headline(step.timeline)])
 
 
-def step_html(step: _Step) -> Html:
+def step_html(step: Step) -> Html:
     """Return where the start has stopped, and the process as it is there."""
     way = [
         tag("li", state, class_="nsx-here" if here else None, aria_current="step" if here else None)
@@ -169,18 +119,18 @@ def step_html(step: _Step) -> Html:
     if view is None:
         parts.append(section(tag("p", muted(f"no view: {why}"), class_="nsx-p")))
     else:
-        parts.append(_view.as_html(view, _flags(step)))
+        parts.append(_view.as_html(view, step.command.clone_flags))
     return join((*parts, *_timeline_html(step)))
 
 
-def _way(step: _Step) -> list[tuple[str, bool]]:
+def _way(step: Step) -> list[tuple[str, bool]]:
     states = [*step.states]
     if step.state not in states:  # "ended"
         states.append(step.state)
     return [(visible(state, 40), state == step.state) for state in states]
 
 
-def _look(step: _Step) -> tuple[ProcessView | None, str]:
+def _look(step: Step) -> tuple[ProcessView | None, str]:
     try:
         return step.view(), ""
     except (OSError, ValueError, RuntimeError) as problem:
@@ -191,34 +141,29 @@ def _look(step: _Step) -> tuple[ProcessView | None, str]:
 # -- what they share ------------------------------------------------------------
 
 
-def _args(started: _Started) -> str:
+def _args(started: Process | Completed) -> str:
     return shell(started.args)
 
 
-def _flags(started: _Started | _Step) -> CloneFlags | None:
-    return None if started.command is None else started.command.clone_flags
-
-
-def _history_text(started: _Started) -> list[str]:
+def _history_text(started: Process | Completed) -> list[str]:
     lines: list[str] = []
-    if started.command is not None and started.command.privileged:
+    if started.command.privileged:
         lines.append(PRIVILEGED)
     if started.birth is not None:
         lines += ["birth (all of it in .birth)", *indent(_birth(started.birth, started.command))]
-    if started.timeline is not None:
-        lines.append(_timeline.headline(started.timeline))
-    return lines
+    return [*lines, _timeline.headline(started.timeline)]
 
 
-def _birth(birth: ProcessView, command: Command | None) -> list[str]:
-    rows = [("seen", moment(birth))]
-    if command is not None:
-        new, shared = kinds_by_set(command)
-        rows.append(("new", " ".join(kind.name for kind in new) or "none"))
-        rows.append(("shared", " ".join(kind.name for kind in shared) or "none"))
+def _birth(birth: ProcessView, command: Command) -> list[str]:
+    new, shared = kinds_by_set(command.clone_flags)
+    rows = [
+        ("seen", moment(birth)),
+        ("new", " ".join(kind.name for kind in new) or "none"),
+        ("shared", " ".join(kind.name for kind in shared) or "none"),
+    ]
     rows += [
         (name, f"{out} outside, {inside} inside")
-        for name, out, inside in credential_rows(birth)
+        for name, out, inside in credential_rows(birth.credentials, birth.inside)
         if out is not None and name != "groups"
     ]
     if len(birth.nspid) > 1:
@@ -226,20 +171,19 @@ def _birth(birth: ProcessView, command: Command | None) -> list[str]:
     return facts(rows)
 
 
-def _history_html(started: _Started, *, open_: bool = False) -> list[Html]:
+def _history_html(started: Process | Completed, *, open_: bool = False) -> list[Html]:
     parts: list[Html] = []
-    if started.command is not None:
-        if started.command.privileged:
-            parts.append(section(tag("p", PRIVILEGED, class_="nsx-p nsx-warn")))
-        parts.append(section(clone_html(started.command)))
+    if started.command.privileged:
+        parts.append(section(tag("p", PRIVILEGED, class_="nsx-p nsx-warn")))
+    parts.append(section(clone_html(started.command.clone_flags)))
     if started.birth is not None:
-        view = _view.as_html(started.birth, _flags(started))
+        view = _view.as_html(started.birth, started.command.clone_flags)
         parts.append(folded("birth · just before execve", view, open_=open_))
     return [*parts, *_timeline_html(started)]
 
 
-def _timeline_html(value: _Started | _Step) -> list[Html]:
-    if value.timeline is None or not value.timeline.steps:
+def _timeline_html(value: Process | Completed | Step) -> list[Html]:
+    if not value.timeline.steps:
         return []
     summary = _timeline.headline(value.timeline)
     return [folded(summary, _timeline.as_html(value.timeline, below=True))]

@@ -14,6 +14,8 @@ __all__ = ["as_html", "as_text", "headline"]
 
 SHOWN: Final = 100
 
+_LANES: Final = "the parent's steps, then the child's; both work at the same time"
+
 
 def headline(timeline: Timeline) -> str:
     """Return the whole in one line, such as ``timeline · 0.61 ms to execve``."""
@@ -40,7 +42,7 @@ def as_text(timeline: Timeline) -> str:
         for s in _lanes(timeline)
     )
     lines = columns(rows, header, right="llrrll") if timeline.steps else []
-    return "\n".join([headline(timeline), *indent([*lines, *_more(timeline)])])
+    return "\n".join([headline(timeline), *indent([*lines, *_notes(timeline)])])
 
 
 def as_html(timeline: Timeline, *, below: bool = False) -> Html:
@@ -59,8 +61,8 @@ def as_html(timeline: Timeline, *, below: bool = False) -> Html:
     )
     header = ("step", "by", "when", "duration", "result", "system calls")
     caption = tag("span", headline(timeline), class_="nsx-sr" if below else None)
-    more = (tag("p", line, class_="nsx-p nsx-mut") for line in _more(timeline))
-    return section(table(caption, header, rows, class_="nsx-t nsx-tl"), *more)
+    notes = (tag("p", line, class_="nsx-p nsx-mut") for line in _notes(timeline))
+    return section(table(caption, header, rows, class_="nsx-t nsx-tl"), *notes)
 
 
 def _lanes(timeline: Timeline) -> list[TimelineStep]:
@@ -93,6 +95,7 @@ def _bar(step: TimelineStep, total: float) -> Html:
     return tag("span", bar, class_="nsx-track", title=f"from {micros(step.start_us)}")
 
 
-def _more(timeline: Timeline) -> list[str]:
+def _notes(timeline: Timeline) -> list[str]:
     hidden = len(timeline) - SHOWN
-    return [] if hidden <= 0 else [f"… {hidden} more in .steps"]
+    notes = [] if hidden <= 0 else [f"… {hidden} more in .steps"]
+    return [*notes, _LANES] if len({step.by for step in timeline}) > 1 else notes

@@ -10,7 +10,7 @@ from ._escape import visible
 from ._html import Html, badge, code, escape, facts, join, muted, section, table, tag
 from ._plain import columns, indent
 from ._plain import facts as plain_facts
-from ._words import capability_rows, credential_rows, moment, unmapped, view_facts
+from ._words import capability_rows, credential_rows, listed, moment, unmapped, view_facts
 from .idmap import maps_html, maps_text
 
 __all__ = [
@@ -34,7 +34,8 @@ def as_text(view: ProcessView, flags: CloneFlags | None = None) -> str:
         *indent(_namespaces_text(view, flags)),
     ]
     if view.credentials is not None:
-        rows = columns(credential_rows(view), ("", "outside", "inside"), right="lrr")
+        ids = credential_rows(view.credentials, view.inside)
+        rows = columns(ids, ("", "outside", "inside"), right="lrr")
         lines += ["credentials", *indent([*rows, *unmapped(view)])]
     lines += maps_text(view.uid_map, view.gid_map, view.setgroups)
     if view.capabilities is not None:
@@ -69,9 +70,25 @@ def _header(view: ProcessView) -> str:
 
 
 def _unreadable(view: ProcessView) -> list[tuple[str, str]]:
-    rows = [(visible(n, 40), visible(r)) for n, r in list(view.unreadable.items())[:24]]
-    hidden = len(view.unreadable) - 24
+    # What one right would have opened is one row.
+    names: dict[str, list[str]] = {}
+    for name, reason in view.unreadable.items():
+        names.setdefault(reason, []).append(name)
+    rows = [(_together(n), visible(reason)) for reason, n in list(names.items())[:24]]
+    hidden = len(names) - 24
     return rows if hidden <= 0 else [*rows, ("…", f"+{hidden}")]
+
+
+def _together(names: list[str]) -> str:
+    links = {f"ns/{kind.name}" for kind in KINDS}
+    if links <= set(names):
+        first = next(name for name in names if name in links)
+        names = [
+            "ns/* (all eight)" if name == first else name
+            for name in names
+            if name == first or name not in links
+        ]
+    return listed(names)
 
 
 # -- namespaces -----------------------------------------------------------------
@@ -128,7 +145,8 @@ def _namespaces_html(view: ProcessView, flags: CloneFlags | None) -> Html:
 def _credentials_html(view: ProcessView) -> Html:
     if view.credentials is None:
         return tag("div", tag("div", "credentials: not readable", class_="nsx-h"))
-    rows = ((name, code(out), code(inside)) for name, out, inside in credential_rows(view))
+    ids = credential_rows(view.credentials, view.inside)
+    rows = ((name, code(out), code(inside)) for name, out, inside in ids)
     shown = table("credentials", ("", "outside", "inside"), rows, class_="nsx-t nsx-n")
     return tag("div", shown, *(tag("p", n, class_="nsx-p nsx-mut") for n in unmapped(view)))
 

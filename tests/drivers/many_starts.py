@@ -72,6 +72,7 @@ def settled() -> dict[str, int]:
     deadline = time.monotonic() + 10
     while threading.active_count() > 1 and time.monotonic() < deadline:
         time.sleep(0.05)
+    time.sleep(0.05)  # Python forgets a thread a moment before the kernel does
     gc.collect()
     return {
         "children": len(children()),
