@@ -35,6 +35,9 @@ Stream = int | IO[Any] | None
 """What ``stdin``, ``stdout`` and ``stderr`` accept: None, PIPE, DEVNULL, STDOUT, a fd, a file."""
 
 
+_PROPAGATIONS = get_args(Propagation)
+
+
 def as_text(name: str, value: Any) -> str:
     """Return a string for execve(2); `TypeError`, or `ValueError` for one with a NUL byte."""
     if not isinstance(value, str | bytes | os.PathLike):
@@ -153,8 +156,8 @@ def check_maps(id_map: Any, gid_map: Any, flags: CloneFlags) -> None:
 
 def check_mounts(flags: CloneFlags, propagation: Any, *, mount_proc: bool) -> None:
     """Refuse a propagation that is none, and a /proc that would be mounted outside."""
-    if propagation not in (None, *get_args(Propagation)):
-        known = ", ".join(map(repr, get_args(Propagation)))
+    if propagation is not None and propagation not in _PROPAGATIONS:
+        known = ", ".join(map(repr, _PROPAGATIONS))
         raise ValueError(f"propagation={propagation!r} must be one of {known} or None")
     if not mount_proc:
         return

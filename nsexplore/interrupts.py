@@ -9,10 +9,17 @@ somebody owns it.
 from __future__ import annotations
 
 import signal
+import sys
 from types import FrameType
 from typing import Any
 
 __all__ = ["held"]
+
+# The module's own functions make enums of what they take and return: ten times as slow, and
+# each start is held several times. CPython has what is below them in _signal.
+_below: Any = sys.modules.get("_signal", signal)
+
+_SIGINT = int(signal.SIGINT)
 
 
 class held:
@@ -24,14 +31,14 @@ class held:
 
     def __enter__(self) -> None:
         self._interrupt: tuple[int, FrameType | None] | None = None
-        self._handler: Any = signal.getsignal(signal.SIGINT)
+        self._handler: Any = _below.getsignal(_SIGINT)
         if not callable(self._handler) or getattr(self._handler, "__func__", None) is held._note:
             self._handler = None
             return
         try:
             # From the end of this call on no KeyboardInterrupt is raised; an interrupt
             # that came before it has taken effect, is noted.
-            signal.signal(signal.SIGINT, self._note)
+            _below.signal(_SIGINT, self._note)
         except ValueError:  # not the main thread
             self._handler = None
 
@@ -41,6 +48,6 @@ class held:
     def __exit__(self, *_: object) -> None:
         if self._handler is None:
             return
-        signal.signal(signal.SIGINT, self._handler)
+        _below.signal(_SIGINT, self._handler)
         if self._interrupt is not None:
             self._handler(*self._interrupt)

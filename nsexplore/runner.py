@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -107,19 +106,18 @@ def _note_start(process: Process) -> None:
         started.append(process)
 
 
-@contextmanager
-def ending_on_error() -> Iterator[None]:
-    """End what this thread starts in the block if the block raises."""
-    outer: list[Process] | None = getattr(_starts, "now", None)
-    started: list[Process] = []
-    _starts.now = started
-    try:
-        yield
-    except BaseException:
-        for process in started:
-            process.close()
-        raise
-    finally:
-        _starts.now = outer
-    if outer is not None:
-        outer += started
+class ending_on_error:
+    """A context that ends what this thread starts in it, if it is left by an error."""
+
+    def __enter__(self) -> None:
+        self.outer: list[Process] | None = getattr(_starts, "now", None)
+        self.started: list[Process] = []
+        _starts.now = self.started
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        _starts.now = self.outer
+        if kind is not None:
+            for process in self.started:
+                process.close()
+        elif self.outer is not None:
+            self.outer += self.started

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from enum import IntEnum
 from functools import cache
 from typing import TYPE_CHECKING
@@ -51,14 +52,17 @@ def begin(command: Command) -> Spawn:
         )
     # Again: a command need not come from an execer's plan.
     check_mounts(command.clone_flags, command.propagation, mount_proc=command.mount_proc)
+    uids, gids = command.uid_mappings, command.gid_mappings
+    uid_map = None if uids is None else uids.encode()
+    gid_map = uid_map if gids is uids else None if gids is None else gids.encode()
     return _native()(
         os.fsencode(command.path),
         tuple(map(os.fsencode, command.args)),
         _environment(command),
         None if command.cwd is None else os.fsencode(command.cwd),
         int(command.clone_flags),
-        None if command.uid_mappings is None else command.uid_mappings.encode(),
-        None if command.gid_mappings is None else command.gid_mappings.encode(),
+        uid_map,
+        gid_map,
         _setgroups(command),
         _credential(command),
         (
@@ -73,8 +77,10 @@ def begin(command: Command) -> Spawn:
 
 def _environment(command: Command) -> tuple[bytes, ...]:
     if command.env is None:
-        # Python's, not libc's: readline, once loaded, adds LINES and COLUMNS there.
-        return tuple(name + b"=" + value for name, value in os.environb.items())
+        # Python's, not libc's: readline, once loaded, adds LINES and COLUMNS there. Read from
+        # the dict inside, where there is one, in a fifth of the time.
+        own: Mapping[bytes, bytes] = getattr(os.environb, "_data", os.environb)
+        return tuple([b"%b=%b" % item for item in own.items()])
     return tuple(os.fsencode(f"{name}={value}") for name, value in command.env.items())
 
 
