@@ -21,7 +21,7 @@ from .mapwriters import writer_now
 from .process import Completed, Process
 from .procfs import max_valid_id
 from .reaping import reap_later
-from .runner import CommandRunner, NativeCommandRunner, ending_on_error
+from .runner import CommandRunner, NativeCommandRunner, ending_on_error, start_unowned
 from .stepping import Step
 from .streams import Streams
 
@@ -237,7 +237,10 @@ class NamespacingExecer(Renders):
         StartError
             With the failed step, errno and a hint. Nothing is left behind.
         """
-        process = self._launch(self._plan(bin_path, args, birth=False))
+        command = self._plan(bin_path, args, birth=False)
+        if type(self.command_runner) is NativeCommandRunner:  # no Process for a mere number
+            return start_unowned(command)
+        process = self._launch(command)
         spawn = getattr(process, "_spawn", None)  # another runner's process may be anything
         if spawn is not None:
             process._spawn = None

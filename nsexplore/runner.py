@@ -10,9 +10,16 @@ from typing import Protocol
 from .command import Command
 from .inspecting import birth_of
 from .process import Process
+from .reaping import reap_later
 from .spawning import Stop, advance, begin
 
-__all__ = ["CommandRunner", "NativeCommandRunner", "RecordingCommandRunner", "ending_on_error"]
+__all__ = [
+    "CommandRunner",
+    "NativeCommandRunner",
+    "RecordingCommandRunner",
+    "ending_on_error",
+    "start_unowned",
+]
 
 
 class CommandRunner(Protocol):
@@ -48,6 +55,19 @@ class NativeCommandRunner:
             spawn.abandon()
             raise
         return process
+
+
+def start_unowned(command: Command) -> int:
+    """Start a command that lives by itself from then on, and return its PID."""
+    spawn = begin(command)
+    try:
+        advance(spawn, command, Stop.EXECED)
+        pid = spawn.pid  # before the reaper may let go of it
+        reap_later(spawn)
+    except BaseException:
+        spawn.abandon()
+        raise
+    return pid
 
 
 class RecordingCommandRunner:
