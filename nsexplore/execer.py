@@ -304,8 +304,7 @@ class NamespacingExecer(Renders):
     ) -> Step:
         """Start a command, stopped between the steps of its start; see `Step`.
 
-        It is the native spawner that stops, whichever `command_runner` there is.
-        Parameters and errors are those of `start`.
+        The native spawner does it, whichever `command_runner` there is; as `start` else.
         """
         streams, command = self._prepare(bin_path, args, stdin, stdout, stderr, env, cwd)
         try:
