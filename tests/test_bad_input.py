@@ -279,33 +279,33 @@ def test_what_the_mapped_root_cannot_reach_is_explained(
     assert nx.NamespacingExecer(privileged=True).run(script).returncode == 0
 
 
-def _garden_start() -> tuple[int | None, str, str]:
+def _start_error(**options: Any) -> tuple[int | None, str, str]:
     try:
-        nx.NamespacingExecer(max_uid=65535).exec("/bin/true")
+        nx.NamespacingExecer(**options).exec("/bin/true")
     except nx.StartError as error:
         return error.errno, error.step, str(error)
     return None, "", ""
 
 
+def _garden_start_error() -> tuple[int | None, str, str]:
+    return _start_error(max_uid=65535)
+
+
 def test_without_privilege_the_map_is_refused_with_the_reason() -> None:
     """EPERM at the map, and the way out: the rootless map."""
-    number, step, text = as_ordinary_user(_garden_start)
+    number, step, text = as_ordinary_user(_garden_start_error)
     assert (number, step) == (errno.EPERM, "uid_map")
     assert 'id_map="rootless"' in text
     assert "CAP_SETUID" in text
 
 
-def _privileged_start() -> tuple[int | None, str, str]:
-    try:
-        nx.NamespacingExecer(privileged=True).exec("/bin/true")
-    except nx.StartError as error:
-        return error.errno, error.step, str(error)
-    return None, "", ""
+def _privileged_start_error() -> tuple[int | None, str, str]:
+    return _start_error(privileged=True)
 
 
 def test_without_privilege_privileged_mode_is_refused_with_the_reason() -> None:
     """EPERM at clone: CAP_SYS_ADMIN is missing."""
-    number, step, text = as_ordinary_user(_privileged_start)
+    number, step, text = as_ordinary_user(_privileged_start_error)
     assert (number, step) == (errno.EPERM, "clone")
     assert "CAP_SYS_ADMIN" in text
 
