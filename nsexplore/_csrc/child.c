@@ -51,24 +51,28 @@ struct kernel_sigaction {
 };
 #define KERNEL_SIGNALS 64
 
-/* Move the files to fd 0, 1, …, the two pipes behind them, and close the rest. A source
- * below file_count, and each pipe, is first lifted out of reach of the moves. */
+/* Move the files to fd 0, 1, …; behind them the release pipe, the status pipe and the
+ * eventfd of the word. A source below file_count, and each of the three, is first lifted
+ * out of reach of the moves. */
 static long place_files(struct spawn *s)
 {
     const int count = (int)s->request.file_count;
     int *files = s->request.files;
     long fd;
 
-    if ((fd = sys3(SYS_fcntl, s->child_release_r, F_DUPFD_CLOEXEC, count + 2)) < 0)
+    if ((fd = sys3(SYS_fcntl, s->child_release_r, F_DUPFD_CLOEXEC, count + 3)) < 0)
         return fd;
     const int release = (int)fd;
-    if ((fd = sys3(SYS_fcntl, s->child_status_w, F_DUPFD_CLOEXEC, count + 2)) < 0)
+    if ((fd = sys3(SYS_fcntl, s->child_status_w, F_DUPFD_CLOEXEC, count + 3)) < 0)
         return fd;
     const int status = (int)fd;
+    if ((fd = sys3(SYS_fcntl, s->child_word, F_DUPFD_CLOEXEC, count + 3)) < 0)
+        return fd;
+    const int word = (int)fd;
 
     for (int i = 0; i < count; i++) {
         if (files[i] < count && files[i] != i) {
-            if ((fd = sys3(SYS_fcntl, files[i], F_DUPFD_CLOEXEC, count + 2)) < 0)
+            if ((fd = sys3(SYS_fcntl, files[i], F_DUPFD_CLOEXEC, count + 3)) < 0)
                 return fd;
             files[i] = (int)fd;
         }
@@ -80,7 +84,9 @@ static long place_files(struct spawn *s)
     }
     if ((fd = sys3(SYS_dup3, release, count, O_CLOEXEC)) < 0)
         return fd;
-    return sys3(SYS_dup3, status, count + 1, O_CLOEXEC);
+    if ((fd = sys3(SYS_dup3, status, count + 1, O_CLOEXEC)) < 0)
+        return fd;
+    return sys3(SYS_dup3, word, count + 2, O_CLOEXEC);
 }
 
 static long close_from(int first)
@@ -138,12 +144,19 @@ static long clean_signals(void)
 /* Wait for the parent's word; 0: the parent is gone. */
 static long hear(int release)
 {
-    unsigned char word = 0;
+    struct pollfd p[2] = {{release, 0, 0}, {release + 2, POLLIN, 0}};
+    uint64_t word = 0;
     long r;
-    do {
-        r = sys3(SYS_read, release, &word, 1);
-    } while (r == -EINTR); /* no handler can run here, yet a tracer may cause it */
-    return r == 1 ? word : r;
+    /* No handler can run here, yet a tracer may interrupt. */
+    while ((r = sys5(SYS_ppoll, p, 2, 0, 0, 0)) == -EINTR)
+        ;
+    if (r < 0)
+        return r;
+    if (!(p[1].revents & POLLIN))
+        return 0;
+    while ((r = sys3(SYS_read, release + 2, &word, sizeof word)) == -EINTR)
+        ;
+    return r < 0 ? r : (long)word;
 }
 
 /* A parent that died before the death signal was set did not send it. Inside a new PID
@@ -189,7 +202,7 @@ int spawn_child(void *spawn)
     TRY(STEP_FILES, place_files(s));
     /* Now, not before execve: until this, the child keeps open what others wait to see
      * the end of, such as the pipes of a start in another thread. */
-    TRY(STEP_CLOSE, close_from(status + 1));
+    TRY(STEP_CLOSE, close_from(status + 2));
     if (mortal)
         TRY(STEP_DEATH_SIGNAL, die_with_parent(release));
     TRY(STEP_WAIT, hear(release));

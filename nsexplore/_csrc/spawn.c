@@ -5,9 +5,13 @@
  * write the ID maps while the child waits.
  *
  * Who waits for whom: after clone the child sorts out its files by itself and waits for
- * a word on the release pipe. The parent writes the maps, says the word, and reads the
- * status pipe, whose end means that execve has succeeded (close-on-exec) or that the
- * child is gone.
+ * a word, or for the end of the release pipe, which means that the parent is gone. The
+ * parent writes the maps, says the word, and reads the status pipe, whose end means that
+ * execve has succeeded (close-on-exec) or that the child is gone.
+ *
+ * The word goes through an eventfd: a write to a pipe tells the scheduler that the writer
+ * is about to sleep, so the child would wake on the parent's CPU, and the parent, when it
+ * is to go on, would wait for it to leave.
  */
 #define _GNU_SOURCE
 #include "spawn.h"
@@ -18,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,7 +70,8 @@ static int make_pipes(struct spawn *s)
         return errno;
     s->status_r = ends[0];
     s->status_w = ends[1];
-    return 0;
+    s->word = eventfd(0, EFD_CLOEXEC);
+    return s->word < 0 ? errno : 0;
 }
 
 static int open_devnull(int *fd, int mode)
@@ -90,6 +96,7 @@ static enum spawn_result prepare_and_clone(struct spawn *s)
     }
     s->child_release_r = s->release_r;
     s->child_status_w = s->status_w;
+    s->child_word = s->word;
     spawn_clone(s);
     if (s->pid <= 0)
         return fail(s, STEP_CLONE, s->cloned_errno);
@@ -156,8 +163,9 @@ static int write_setgroups(struct spawn *s)
 
 static int tell(struct spawn *s, unsigned char word)
 {
-    const ssize_t n = write(s->release_w, &word, 1);
-    return n == 1 ? 0 : errno;
+    const uint64_t value = word;
+    const ssize_t n = write(s->word, &value, sizeof value);
+    return n == sizeof value ? 0 : errno;
 }
 
 /* The end of the status pipe at execve is also that of a child killed there. The kernel
@@ -211,6 +219,7 @@ static enum spawn_result finish(struct spawn *s)
     spawn_guard_leave(s);
     if (s->child_log.count && s->child_log.records[s->child_log.count - 1].end_ns == 0)
         spawn_log_end(&s->child_log, 0); /* execve does not return to say so */
+    close_fd(&s->word);
     close_fd(&s->release_r);
     close_fd(&s->release_w);
     close_fd(&s->status_r);
@@ -261,7 +270,7 @@ void spawn_init(struct spawn *s)
     memset(s, 0, sizeof *s);
     s->owner = getpid();
     s->pidfd = s->release_r = s->release_w = s->status_r = s->status_w = -1;
-    s->null_r = s->null_w = -1;
+    s->null_r = s->null_w = s->word = -1;
     s->child_at = STEP_SETPGID; /* for one killed before it ran */
 }
 
@@ -321,6 +330,7 @@ void spawn_abandon(struct spawn *s)
     }
     s->ended = 1;
     s->pid = 0;
+    close_fd(&s->word);
     close_fd(&s->release_r);
     close_fd(&s->release_w);
     close_fd(&s->status_r);

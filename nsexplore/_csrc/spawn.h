@@ -118,10 +118,11 @@ struct spawn {
     struct spawn_log parent_log, child_log;
 
     /* private to the .c files beside module.c */
-    int release_r, release_w; /* the parent's word to the child; its end: the parent is gone */
+    int word;                 /* the parent's word to the child: an eventfd */
+    int release_r, release_w; /* its end: the parent is gone */
     int status_r, status_w;   /* the child's word to the parent; its end: exec'd, or gone */
     int null_r, null_w;       /* /dev/null */
-    int child_release_r, child_status_w; /* as they were at clone, for the child */
+    int child_release_r, child_status_w, child_word; /* as they were at clone, for the child */
     void *stack;
     int told;         /* the byte of the current release is written */
     int guarded;      /* counted in the dumpable guard */

@@ -8,7 +8,7 @@
 #include <time.h>
 
 const struct spawn_step_info spawn_steps[STEP_COUNT] = {
-    [STEP_PIPE] = {"pipe", "pipe2,pipe2", 0},
+    [STEP_PIPE] = {"pipe", "pipe2,pipe2,eventfd2", 0},
     [STEP_DEVNULL] = {"devnull", "openat", 0},
     [STEP_CLONE] = {"clone", "clone", 0},
     [STEP_PROC] = {"proc", "openat,read,close", 0},
@@ -21,7 +21,7 @@ const struct spawn_step_info spawn_steps[STEP_COUNT] = {
     [STEP_FILES] = {"files", "fcntl,dup3", 1},
     [STEP_CLOSE] = {"close_range", "close_range", 1},
     [STEP_DEATH_SIGNAL] = {"death_signal", "prctl,ppoll", 1},
-    [STEP_WAIT] = {"wait", "read", 1},
+    [STEP_WAIT] = {"wait", "ppoll,read", 1},
     [STEP_SETGROUPS] = {"setgroups(0)", "setgroups", 1},
     [STEP_SETGID] = {"setgid", "setgid", 1},
     [STEP_SETUID] = {"setuid", "setuid", 1},
@@ -30,7 +30,7 @@ const struct spawn_step_info spawn_steps[STEP_COUNT] = {
     [STEP_NEWTIME] = {"newtime", "unshare", 1},
     [STEP_CHDIR] = {"chdir", "chdir", 1},
     [STEP_DEATH_SIGNAL_AGAIN] = {"death_signal", "prctl,ppoll", 1},
-    [STEP_HOLD] = {"hold", "write,read", 1},
+    [STEP_HOLD] = {"hold", "write,ppoll,read", 1},
     [STEP_SIGNALS] = {"signals", "rt_sigaction,rt_sigprocmask", 1},
     [STEP_EXECVE] = {"execve", "execve", 1},
 };
