@@ -3,6 +3,9 @@
 STEPS: tuple[tuple[str, str, bool], ...]
 """(name, system calls separated by commas, whether the child does it), by step number."""
 
+TRIALS: tuple[str, ...]
+"""What `Spawn.attempt` can do, by number (``enum spawn_trial``)."""
+
 class Spawn:
     """One start. Dropping the object kills and reaps the process."""
 
@@ -34,6 +37,13 @@ class Spawn:
         """The last stop reached (`nsexplore.spawning.Stop`)."""
     def advance(self, stop: int, /) -> tuple[int, int, int] | None:
         """Drive the start up to a stop; (step, errno, signal) where it failed."""
+    def attempt(self, trial: int, argument: int = 0, /) -> int | None:
+        """Have the process, held at RELEASED, try something: what the call returned, or -errno.
+
+        None: the process did not survive it, and the start has ended.
+        """
+    def note(self, step: int, start_ns: int, end_ns: int, errno: int, /) -> None:
+        """Record a step that Python did for this start (CLOCK_MONOTONIC)."""
     def abandon(self) -> None:
         """Kill and reap the process, close everything."""
     def disown(self) -> None:

@@ -5,9 +5,9 @@
  *   - only raw system calls (rawsys.h), no libc but the vDSO clock: nothing
  *     that allocates, locks, or writes errno, which it shares with the thread
  *     that cloned it;
- *   - it writes to its stack, its own log, child_at, child_errno and the
- *     request's `files`, and to nothing else. The parent reads those only
- *     after the child's word or the end of the status pipe has reached it;
+ *   - it writes to its stack, its own log, child_at, child_errno, trial_result
+ *     and the request's `files`, and to nothing else. The parent reads those
+ *     only after the child's word or the end of the status pipe has reached it;
  *   - it reads only what the parent leaves alone from clone on: the request
  *     and the child_* fields. The parent closes its own copies meanwhile, and
  *     notes that in the others;
@@ -34,13 +34,6 @@
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
 #endif
-
-#define sys0(n) rawsys(n, 0, 0, 0, 0, 0)
-#define sys1(n, a) rawsys(n, (long)(a), 0, 0, 0, 0)
-#define sys2(n, a, b) rawsys(n, (long)(a), (long)(b), 0, 0, 0)
-#define sys3(n, a, b, c) rawsys(n, (long)(a), (long)(b), (long)(c), 0, 0)
-#define sys4(n, a, b, c, d) rawsys(n, (long)(a), (long)(b), (long)(c), (long)(d), 0)
-#define sys5(n, a, b, c, d, e) rawsys(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e))
 
 /* The kernel's struct sigaction, of which libc's is a relative. */
 struct kernel_sigaction {
@@ -173,11 +166,18 @@ static long die_with_parent(int release)
     return p.revents & POLLHUP ? -EOWNERDEAD : 0;
 }
 
-static long say_holding_and_hear(int release, int status)
+/* Until the parent says how to go on, doing for it what it wants tried here. */
+static long hold(struct spawn *s, int release, int status)
 {
-    const unsigned char word = WORD_HOLDING;
-    const long r = sys3(SYS_write, status, &word, 1);
-    return r < 0 ? r : hear(release);
+    const unsigned char holding = WORD_HOLDING;
+    long r;
+    do {
+        if ((r = sys3(SYS_write, status, &holding, 1)) < 0)
+            return r;
+        if ((r = hear(release)) == WORD_TRY)
+            s->trial_result = spawn_try(s);
+    } while (r == WORD_TRY);
+    return r;
 }
 
 #define TRY(step_, call)                                                                   \
@@ -230,7 +230,7 @@ int spawn_child(void *spawn)
         /* A change of credentials has cleared it. */
         TRY(STEP_DEATH_SIGNAL_AGAIN, die_with_parent(release));
     if (word == WORD_HOLD) {
-        TRY(STEP_HOLD, say_holding_and_hear(release, status));
+        TRY(STEP_HOLD, hold(s, release, status));
         if (r == 0)
             goto gone;
     }

@@ -62,30 +62,35 @@ static int enter(SpawnObject *self)
     return 0;
 }
 
-/* None, or (step, errno, signal) of the failure. */
-static PyObject *Spawn_advance(PyObject *object, PyObject *argument)
+/* What spawn_advance() and spawn_attempt() are asked to do. */
+struct errand {
+    enum spawn_stop until; /* STOP_NOTHING: a trial */
+    enum spawn_trial trial;
+    unsigned long argument;
+};
+
+static enum spawn_result run(struct spawn *s, struct errand errand)
 {
-    SpawnObject *self = (SpawnObject *)object;
+    return errand.until == STOP_NOTHING ? spawn_attempt(s, errand.trial, errand.argument)
+                                        : spawn_advance(s, errand.until);
+}
+
+/* SPAWN_INTERRUPTED: a Python exception is set, and the start has ended. */
+static enum spawn_result drive(SpawnObject *self, struct errand errand)
+{
     struct spawn *s = &self->spawn;
-    const long until = PyLong_AsLong(argument);
     enum spawn_result result;
 
-    if (until == -1 && PyErr_Occurred())
-        return NULL;
-    if (until < STOP_CLONED || until > STOP_EXECED) {
-        PyErr_SetString(PyExc_ValueError, "no such stop");
-        return NULL;
-    }
     if (s->ended || !spawn_is_ours(s)) {
         PyErr_SetString(PyExc_RuntimeError, s->ended ? "this start has ended"
                                                      : "a forked copy cannot go on with a start");
-        return NULL;
+        return SPAWN_INTERRUPTED;
     }
     if (enter(self))
-        return NULL;
+        return SPAWN_INTERRUPTED;
     for (;;) {
         Py_BEGIN_ALLOW_THREADS
-        result = spawn_advance(s, (enum spawn_stop)until);
+        result = run(s, errand);
         Py_END_ALLOW_THREADS
         if (result != SPAWN_INTERRUPTED)
             break;
@@ -93,13 +98,81 @@ static PyObject *Spawn_advance(PyObject *object, PyObject *argument)
             Py_BEGIN_ALLOW_THREADS
             spawn_abandon(s);
             Py_END_ALLOW_THREADS
-            self->busy = 0;
-            return NULL;
+            break;
         }
     }
     self->busy = 0;
-    if (result == SPAWN_FAILED)
+    return result;
+}
+
+/* None, or (step, errno, signal) of the failure. */
+static PyObject *Spawn_advance(PyObject *object, PyObject *argument)
+{
+    SpawnObject *self = (SpawnObject *)object;
+    const struct spawn *s = &self->spawn;
+    const long until = PyLong_AsLong(argument);
+
+    if (until == -1 && PyErr_Occurred())
+        return NULL;
+    if (until < STOP_CLONED || until > STOP_EXECED) {
+        PyErr_SetString(PyExc_ValueError, "no such stop");
+        return NULL;
+    }
+    switch (drive(self, (struct errand){.until = (enum spawn_stop)until})) {
+    case SPAWN_INTERRUPTED:
+        return NULL;
+    case SPAWN_FAILED:
         return Py_BuildValue("(iii)", (int)s->failed_step, s->failed_errno, s->killed_by);
+    case SPAWN_OK:
+        break;
+    }
+    Py_RETURN_NONE;
+}
+
+/* What the system call returned, or -errno; None: the child did not survive it. */
+static PyObject *Spawn_attempt(PyObject *object, PyObject *args)
+{
+    SpawnObject *self = (SpawnObject *)object;
+    int trial;
+    unsigned long argument = 0;
+
+    if (!PyArg_ParseTuple(args, "i|k:attempt", &trial, &argument))
+        return NULL;
+    if (trial < 0 || trial >= TRIAL_COUNT) {
+        PyErr_SetString(PyExc_ValueError, "no such trial");
+        return NULL;
+    }
+    if (self->spawn.reached != STOP_RELEASED || self->spawn.told) {
+        PyErr_SetString(PyExc_RuntimeError, "only a process that holds can try something");
+        return NULL;
+    }
+    switch (drive(self, (struct errand){STOP_NOTHING, (enum spawn_trial)trial, argument})) {
+    case SPAWN_INTERRUPTED:
+        return NULL;
+    case SPAWN_FAILED:
+        Py_RETURN_NONE;
+    case SPAWN_OK:
+        break;
+    }
+    return PyLong_FromLong(self->spawn.trial_result);
+}
+
+static PyObject *Spawn_note(PyObject *object, PyObject *args)
+{
+    SpawnObject *self = (SpawnObject *)object;
+    int step, error;
+    long long start, end;
+
+    if (!PyArg_ParseTuple(args, "iLLi:note", &step, &start, &end, &error))
+        return NULL;
+    if (step < 0 || step >= STEP_COUNT) {
+        PyErr_SetString(PyExc_ValueError, "no such step");
+        return NULL;
+    }
+    if (enter(self))
+        return NULL;
+    spawn_note(&self->spawn, (struct spawn_record){(enum spawn_step)step, error, start, end});
+    self->busy = 0;
     Py_RETURN_NONE;
 }
 
@@ -178,6 +251,10 @@ GETTER(reached)
 static PyMethodDef Spawn_methods[] = {
     {"advance", Spawn_advance, METH_O,
      "advance(stop) -> None or (step, errno, signal): drive the start up to a stop."},
+    {"attempt", Spawn_attempt, METH_VARARGS,
+     "attempt(trial, argument=0) -> int or None: have the process that holds try something."},
+    {"note", Spawn_note, METH_VARARGS,
+     "note(step, start_ns, end_ns, errno): record a step that Python did for this start."},
     {"abandon", Spawn_abandon, METH_NOARGS, "Kill and reap the process, close everything."},
     {"disown", Spawn_disown, METH_NOARGS, "Close the pidfd and let the process live."},
     {"records", Spawn_records, METH_NOARGS,
@@ -220,6 +297,25 @@ static PyObject *steps_tuple(void)
     return tuple;
 }
 
+static PyObject *trials_tuple(void)
+{
+    PyObject *tuple = PyTuple_New(TRIAL_COUNT);
+    for (int i = 0; tuple && i < TRIAL_COUNT; i++) {
+        PyObject *item = PyUnicode_FromString(spawn_trials[i]);
+        if (!item || PyTuple_SetItem(tuple, i, item))
+            Py_CLEAR(tuple);
+    }
+    return tuple;
+}
+
+/* Adds a new reference, which may be NULL with an exception set. */
+static int add(PyObject *module, const char *name, PyObject *value)
+{
+    const int failed = PyModule_AddObjectRef(module, name, value);
+    Py_XDECREF(value);
+    return failed;
+}
+
 static int exec_module(PyObject *module)
 {
     const int error = spawn_setup();
@@ -228,15 +324,10 @@ static int exec_module(PyObject *module)
         PyErr_SetFromErrno(PyExc_OSError);
         return -1;
     }
-    PyObject *type = PyType_FromSpec(&Spawn_spec);
-    const int failed = PyModule_AddObjectRef(module, "Spawn", type);
-    Py_XDECREF(type);
-    if (failed)
-        return -1;
-    PyObject *steps = steps_tuple();
-    const int steps_failed = PyModule_AddObjectRef(module, "STEPS", steps);
-    Py_XDECREF(steps);
-    return steps_failed;
+    return add(module, "Spawn", PyType_FromSpec(&Spawn_spec)) ||
+                   add(module, "STEPS", steps_tuple()) || add(module, "TRIALS", trials_tuple())
+               ? -1
+               : 0;
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -42,4 +42,11 @@ static inline long rawsys(long number, long a, long b, long c, long d, long e)
 #error "the spawner is written for x86_64 and aarch64"
 #endif
 
+#define sys0(n) rawsys(n, 0, 0, 0, 0, 0)
+#define sys1(n, a) rawsys(n, (long)(a), 0, 0, 0, 0)
+#define sys2(n, a, b) rawsys(n, (long)(a), (long)(b), 0, 0, 0)
+#define sys3(n, a, b, c) rawsys(n, (long)(a), (long)(b), (long)(c), 0, 0)
+#define sys4(n, a, b, c, d) rawsys(n, (long)(a), (long)(b), (long)(c), (long)(d), 0)
+#define sys5(n, a, b, c, d, e) rawsys(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e))
+
 #endif

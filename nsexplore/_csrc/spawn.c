@@ -291,6 +291,23 @@ enum spawn_result spawn_advance(struct spawn *s, enum spawn_stop until)
     return SPAWN_OK;
 }
 
+enum spawn_result spawn_attempt(struct spawn *s, enum spawn_trial trial, unsigned long argument)
+{
+    if (!s->told) {
+        s->trial = trial;
+        s->trial_argument = argument;
+        const int error = tell(s, WORD_TRY);
+        if (error)
+            return fail(s, STEP_RESUME, error);
+        s->told = 1;
+    }
+    int ended;
+    const enum spawn_result result = hear(s, &ended);
+    if (result == SPAWN_OK)
+        s->told = 0;
+    return result;
+}
+
 /* 0 once waited for, or an errno. Before Linux 5.4 there is no waiting by pidfd. */
 static int wait_for_child(const struct spawn *s, siginfo_t *info, int options)
 {

@@ -20,6 +20,8 @@ enum spawn_step {
     STEP_UID_MAP,
     STEP_SETGROUPS_FILE,
     STEP_GID_MAP,
+    STEP_NEWUIDMAP, /* these two are Python's: see spawn_note() */
+    STEP_NEWGIDMAP,
     STEP_RELEASE,
     STEP_RESUME,
     /* the child's */
@@ -89,6 +91,27 @@ struct spawn_request {
     int detached;
 };
 
+/* What a child that holds may try for us, in its own namespaces. The first four are calls
+ * that the kernel itself can only refuse, with the errno beside them: any other answer is
+ * that of a seccomp filter. */
+enum spawn_trial {
+    TRIAL_CLONE,         /* the argument's namespaces, with flags that exclude each other: EINVAL */
+    TRIAL_CLONE3,        /* without arguments: EINVAL */
+    TRIAL_MOUNT,         /* of a type that cannot be read: EFAULT */
+    TRIAL_SETNS,         /* into no descriptor: EBADF */
+    TRIAL_UNSHARE_FILES, /* granted to everybody */
+    TRIAL_DUMPABLE,      /* PR_GET_DUMPABLE of the memory that we share */
+    TRIAL_CHROOTED,      /* 1: the root folder is not the mount namespace's */
+    TRIAL_HOSTNAME,
+    TRIAL_LOOPBACK,      /* bring lo up */
+    TRIAL_TMPFS,         /* mount one */
+    TRIAL_BIND,          /* mount a folder a second time */
+    TRIAL_PROC,          /* mount a new /proc */
+    TRIAL_SETGROUPS,     /* drop the supplementary groups */
+    TRIAL_COUNT
+};
+extern const char *const spawn_trials[TRIAL_COUNT];
+
 struct spawn_record {
     enum spawn_step step;
     int error;
@@ -128,6 +151,9 @@ struct spawn {
     int guarded;      /* counted in the dumpable guard */
     int cloned_errno; /* from the thread that cloned */
     int clone_done;
+    enum spawn_trial trial; /* of a child that holds; the child writes the result */
+    unsigned long trial_argument;
+    volatile long trial_result;
     volatile enum spawn_step child_at; /* where the child is, for one killed on the way */
     volatile int child_errno; /* set last by a child that failed at child_at */
 };
@@ -143,6 +169,13 @@ int spawn_is_ours(const struct spawn *s);
 /* Drive the start up to `until`. Blocks without holding any lock. */
 enum spawn_result spawn_advance(struct spawn *s, enum spawn_stop until);
 
+/* Have a child that holds (at STOP_RELEASED) try something: trial_result is what the
+ * system call returned, or -errno. */
+enum spawn_result spawn_attempt(struct spawn *s, enum spawn_trial trial, unsigned long argument);
+
+/* Add to the parent's log what somebody else has done for this start. */
+void spawn_note(struct spawn *s, struct spawn_record record);
+
 /* Kill and reap what there is, at any stop; close everything. Safe to call twice,
  * and in a forked copy of the process, where it only closes. */
 void spawn_abandon(struct spawn *s);
@@ -153,8 +186,11 @@ void spawn_disown(struct spawn *s);
 /* ---- between the .c files ---- */
 
 /* spawn.c and child.c */
-enum { WORD_GO = 'g', WORD_HOLD = 'h', WORD_HOLDING = 'w' };
+enum { WORD_GO = 'g', WORD_HOLD = 'h', WORD_TRY = 't', WORD_HOLDING = 'w' };
 int spawn_child(void *spawn);
+
+/* trials.c; under the contract of child.c */
+long spawn_try(const struct spawn *s);
 
 /* steps.c */
 void spawn_log_begin(struct spawn_log *log, enum spawn_step step);

@@ -15,6 +15,8 @@ const struct spawn_step_info spawn_steps[STEP_COUNT] = {
     [STEP_UID_MAP] = {"uid_map", "openat,pidfd_send_signal,write,close", 0},
     [STEP_SETGROUPS_FILE] = {"setgroups", "openat,pidfd_send_signal,write,close", 0},
     [STEP_GID_MAP] = {"gid_map", "openat,pidfd_send_signal,write,close", 0},
+    [STEP_NEWUIDMAP] = {"newuidmap", "vfork,execve,wait4", 0},
+    [STEP_NEWGIDMAP] = {"newgidmap", "vfork,execve,wait4", 0},
     [STEP_RELEASE] = {"release", "write", 0},
     [STEP_RESUME] = {"resume", "write", 0},
     [STEP_SETPGID] = {"setpgid", "setpgid", 1},
@@ -42,11 +44,17 @@ static int64_t now_ns(void)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static struct spawn_record *next_record(struct spawn_log *log)
+{
+    const size_t room = sizeof log->records / sizeof log->records[0];
+    return log->count < room ? &log->records[log->count++] : NULL;
+}
+
 void spawn_log_begin(struct spawn_log *log, enum spawn_step step)
 {
-    if (log->count == sizeof log->records / sizeof log->records[0])
+    struct spawn_record *r = next_record(log);
+    if (!r)
         return;
-    struct spawn_record *r = &log->records[log->count++];
     r->step = step;
     r->error = 0;
     r->end_ns = 0;
@@ -58,4 +66,11 @@ void spawn_log_end(struct spawn_log *log, int error)
     struct spawn_record *r = &log->records[log->count - 1];
     r->end_ns = now_ns();
     r->error = error;
+}
+
+void spawn_note(struct spawn *s, struct spawn_record record)
+{
+    struct spawn_record *r = next_record(&s->parent_log);
+    if (r)
+        *r = record;
 }
