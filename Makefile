@@ -4,18 +4,21 @@ PYTHON ?= python3
 VENV ?= .venv
 NOTEBOOK ?= notebooks/01-first-namespaces.ipynb
 ARGS ?=
+ENVIRONMENT ?= ordinary
 
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# What asks nothing of the kernel or of who we are, root has tested.
+ONCE := $(if $(filter root,$(ENVIRONMENT)),,-m "not anywhere")
 SOURCES := pyproject.toml $(wildcard nsexplore/_csrc/*)
 export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo show lab test lint format bench wheel clean
+.PHONY: help demo show lab test test-as lint format bench wheel clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: show lab ## Set everything up, run a process in new namespaces, open JupyterLab
 
@@ -36,6 +39,9 @@ lab: $(VENV)/.lab ## The second half of demo: JupyterLab on the first notebook, 
 
 test: $(VENV)/.test ## Set everything up and run all tests (ARGS="-k name" for some)
 	$(BIN)/python -m pytest $(ARGS)
+
+test-as: $(VENV)/.test ## The same as somebody else: ENVIRONMENT=ordinary, subids, locked-down
+	$(BIN)/python tests/environments.py $(ENVIRONMENT) $(BIN)/python -m pytest $(ONCE) $(ARGS)
 
 lint: $(VENV)/.test ## Check style, types and the direction of imports
 	$(BIN)/ruff check

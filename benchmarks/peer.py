@@ -1,15 +1,18 @@
 """nsexplore's side of the race, and subprocess's: starts /bin/true when told to.
 
-Usage: ``peer.py WHAT MAX_UID [RESIDENT_GIB]``. For each line ``MODE COUNT PAUSE`` on stdin
-it starts COUNT times, PAUSE microseconds apart, and answers with one line: for each start,
-the nanoseconds until it had started, and until it was reaped. The peers in C and Go speak
-the same.
+Usage: ``peer.py WHAT MAX_UID [RESIDENT_GIB]``. WHAT is one of STARTS; ``exec@thread`` is
+``exec`` from another thread than the main one, ``exec@USER`` that of an ordinary user. For
+each line ``MODE COUNT PAUSE`` on stdin it starts COUNT times, PAUSE microseconds apart, and
+answers with one line: for each start, the nanoseconds until it had started, and until it
+was reaped. The peers in C and Go speak the same.
 """
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Callable
@@ -76,14 +79,28 @@ def fill(gibibytes: int) -> mmap.mmap:
     return memory
 
 
+def become(user: str) -> None:
+    """Let go of all privilege; this user need not be able to read what is imported later."""
+    nx.NamespacingExecer(id_map="rootless").run(PROGRAM)
+    entry = pwd.getpwnam(user)
+    os.setgroups([])
+    os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
+    os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
+    pr_set_dumpable = 4  # the change of IDs has made this process non-dumpable
+    ctypes.CDLL(None).prctl(pr_set_dumpable, 1, 0, 0, 0)
+
+
 def main(what: str, max_uid: int, resident: int = 0) -> None:
-    """Serve. ``exec@thread`` is ``exec`` from another thread than the main one."""
+    """Serve."""
     how, _, where = what.partition("@")
     start = STARTS[how]
     execers = {
         "privileged": nx.NamespacingExecer(privileged=True),
         "unprivileged": nx.NamespacingExecer(max_uid=max_uid),
+        "rootless": nx.NamespacingExecer(id_map="rootless"),
     }
+    if where not in ("", "thread"):
+        become(where)
     memory = fill(resident) if resident else None
 
     def one(mode: str, pause: int) -> Sample:

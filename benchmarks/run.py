@@ -38,6 +38,8 @@ PAUSE_US = 3000
 SETTLE = 0.03
 """Seconds before each turn."""
 MODES = ("privileged", "unprivileged")
+USER = "daemon"
+"""Any ordinary user that every machine has."""
 
 BOUNDS = {
     ("exec", "go", "privileged"): 1.0,
@@ -46,6 +48,7 @@ BOUNDS = {
     ("exec", "c", "unprivileged"): 1.25,
     ("resident", "exec", "privileged"): 1.1,
     ("resident", "exec", "unprivileged"): 1.1,
+    ("rootless", "exec", "unprivileged"): 1.1,
 }
 COMPARED = (
     *BOUNDS,
@@ -53,6 +56,7 @@ COMPARED = (
     *(("exec@thread", "exec", mode) for mode in MODES),
     *(("start", "exec", mode) for mode in MODES),
     *(("run", "unshare", mode) for mode in MODES),
+    ("ranges", "user", "unprivileged"),
 )
 IMPORT_BOUND = 0.2
 
@@ -66,6 +70,9 @@ WORDS = {
     "exec@thread": "`exec` from another thread",
     "start": "`start`, with its birth view",
     "run": "`run`, to the end",
+    "rootless": "`exec`, rootless with one ID",
+    "user": "the same, with one ID",
+    "ranges": "`exec`, rootless with ranges, by newuidmap and newgidmap",
     "unshare": "`Popen` of unshare(1), to the end",
 }
 
@@ -140,6 +147,26 @@ def python_peers() -> dict[str, list[str]]:
     return commands | {"resident": [*base, "exec", str(MAX_UID), str(RESIDENT_GIB)]}
 
 
+def ordinary_peers(folder: Path) -> dict[str, list[str]]:
+    """Return the commands of an ordinary user without sub-IDs, and with them; none, and why."""
+    script = 'mount --bind "$1" /etc/subuid && mount --bind "$1" /etc/subgid && shift && exec "$@"'
+    commands = {}
+    for name, text in (("user", ""), ("ranges", f"{USER}:100000:65536\n")):
+        file = folder / name
+        file.write_text(text)
+        place = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", file]
+        here = [sys.executable, str(HERE / "peer.py"), f"exec@{USER}", str(MAX_UID)]
+        commands[name] = [*map(str, place), *here]
+    if not (shutil.which("newuidmap") and shutil.which("newgidmap")):
+        why = "newuidmap and newgidmap are not installed (Debian: uidmap)"
+    elif subprocess.run([*commands["ranges"][:-4], "true"], check=False).returncode:
+        why = "/etc/subuid and /etc/subgid could not be replaced for a while"
+    else:
+        return commands
+    print(f"left out: {WORDS['ranges']}: {why}", file=sys.stderr)
+    return {}
+
+
 class Peer:
     """A process that starts ``/bin/true`` when asked to."""
 
@@ -189,18 +216,26 @@ def race(rounds: int) -> Values:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         commands = {**build(Path(folder)), **python_peers()}
         peers = {name: stack.enter_context(running(c)) for name, c in commands.items()}
+        ordinary = {
+            name: stack.enter_context(running(c))
+            for name, c in ordinary_peers(Path(folder)).items()
+        }
         turns: dict[str, Turn] = {}
         for mode in MODES:
             for name, peer in peers.items():
                 turns[f"{name}/{mode}"] = partial(peer.start, mode, PAUSE_US)
             for name, peer in (("tight", peers["exec"]), ("tight go", peers["go"])):
                 turns[f"{name}/{mode}"] = partial(peer.start, mode, 0)
+        for name, peer in {"rootless": peers["exec"], **ordinary}.items():
+            turns[f"{name}/unprivileged"] = partial(peer.start, "rootless", PAUSE_US)
         return take_turns(turns, rounds)
 
 
 def race_rows(benchmarks: dict[str, pyperf.Benchmark]) -> Iterator[Row]:
     """Return the rows about starts."""
     for name, against, mode in COMPARED:
+        if f"{name}/{mode}" not in benchmarks:  # said by whoever left it out
+            continue
         yield compare(
             f"{WORDS[name]}, {mode}",
             benchmarks[f"{name}/{mode}"],

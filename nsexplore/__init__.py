@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from . import _later
 from .command import Command, Credential
 from .errors import IDMapError, StartError
 from .execer import NamespacingExecer
@@ -18,22 +19,17 @@ from .stepping import Step
 from .views import Namespace, NamespaceID, ProcessView
 
 if TYPE_CHECKING:
-    from .tables import clone_flags_frame, id_map_frame, namespaces_frame, timeline_frame
+    from ._later import *
 
 # fmt: off
 __all__ = [
     "KINDS", "UID_MAPPING_RANGE", "CloneFlags", "Command", "CommandRunner", "Completed",
-    "Credential", "IDMap", "IDMapError", "IDMapping", "Namespace", "NamespaceID",
-    "NamespacingExecer", "NativeCommandRunner", "Process", "ProcessView",
-    "RecordingCommandRunner", "StartError", "Step", "clone_flags_frame", "id_map_frame",
-    "inspect", "max_valid_id", "namespaces_frame", "timeline_frame",
+    "Credential", "Diagnosis", "IDMap", "IDMapError", "IDMapping", "Namespace", "NamespaceID",
+    "NamespacingExecer", "NativeCommandRunner", "Process", "ProcessView", "Recording",
+    "RecordingCommandRunner", "RecordingError", "ReplayingCommandRunner", "StartError", "Step",
+    "clone_flags_frame", "diagnosis_frame", "doctor", "id_map_frame", "inspect", "max_valid_id",
+    "namespaces_frame", "timeline_frame",
 ]
 # fmt: on
 
-
-def __getattr__(name: str) -> Any:
-    if name.endswith("_frame") and name in __all__:  # pandas comes in on first use
-        from . import tables
-
-        return getattr(tables, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = _later.load

@@ -12,7 +12,7 @@ from typing import IO, Any, get_args
 from .command import Propagation
 from .errors import IDMapError
 from .flags import ALL_NAMESPACES, CloneFlags
-from .idmap import IDMap
+from .idmap import IDMap, IDMapping, check_max_uid
 
 __all__ = [
     "Argument",
@@ -25,6 +25,7 @@ __all__ = [
     "as_text",
     "check_maps",
     "check_mounts",
+    "check_root",
     "deadline_of",
 ]
 
@@ -152,6 +153,21 @@ def check_maps(id_map: Any, gid_map: Any, flags: CloneFlags) -> None:
                 raise IDMapError(
                     f"{name} has no line for ID 0 inside, which the process is to become"
                 )
+
+
+def check_root(max_uid: Any, *, rootless: bool) -> None:
+    """Refuse a MaxUID that nobody could have: of garden's map, or as root of a rootless one."""
+    if max_uid is None:
+        return
+    if not rootless:
+        check_max_uid(max_uid)
+        return
+    try:  # the ID alone, without garden's second line: 0 and 1 can be had, too
+        IDMap([IDMapping(0, max_uid, 1)]).validate()
+    except IDMapError as error:
+        said = f"max_uid={max_uid}: {error}" if error.line else str(error)
+        said = said.replace("host_id=", "max_uid=")
+        raise type(error)(said, errno=error.errno, line=error.line, rule=error.rule) from None
 
 
 def check_mounts(flags: CloneFlags, propagation: Any, *, mount_proc: bool) -> None:

@@ -86,7 +86,7 @@ def _execer(options: argparse.Namespace) -> tuple[NamespacingExecer, list[str]]:
     return execer, words
 
 
-# -- plan, inspect, lab -------------------------------------------------------
+# -- plan, inspect, doctor, lab -------------------------------------------------------
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -111,6 +111,14 @@ def _inspect(options: argparse.Namespace) -> int:
         return _fail(error, FAILED)
     _print(options, view, "process")
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .diagnosing import doctor
+
+    diagnosis = doctor()
+    _print(options, diagnosis, "diagnosis")
+    return 0 if diagnosis.ok else 1
 
 
 def _lab(options: argparse.Namespace) -> int:
@@ -246,4 +254,10 @@ def _say(text: str) -> None:
         sys.stderr = open(os.devnull, "w")  # noqa: SIM115  # until the end of this process
 
 
-_ACTS: Final = {"run": _run, "plan": _plan, "inspect": _inspect, "lab": _lab}
+_ACTS: Final = {
+    "run": _run,
+    "plan": _plan,
+    "inspect": _inspect,
+    "doctor": _doctor,
+    "lab": _lab,
+}

@@ -47,6 +47,9 @@ class Command(Renders):
         None without a new user namespace.
     gid_mappings_enable_setgroups : bool
         What is written to /proc/PID/setgroups: "allow" or "deny".
+    newuidmap, newgidmap : str or None
+        The setuid program that is to write the map where this process may not,
+        by its path; None: this process writes it itself.
     credential : Credential or None
         None: the child keeps this process's credentials.
     extra_files : tuple of int
@@ -60,6 +63,8 @@ class Command(Renders):
     lookup_error : str or None
         Why `path` cannot be started, where planning found that out already;
         starting it raises `StartError` with these words.
+    notes : tuple of str
+        In which way this is less than what could be had elsewhere, and why; a sentence each.
     birth : bool
         Stop just before execve for the birth view. How one looks is not part
         of what is asked: it does not count when commands are compared.
@@ -76,12 +81,15 @@ class Command(Renders):
     uid_mappings: IDMap | None = None
     gid_mappings: IDMap | None = None
     gid_mappings_enable_setgroups: bool = False
+    newuidmap: str | None = None
+    newgidmap: str | None = None
     credential: Credential | None = None
     extra_files: tuple[int, ...] = ()
     propagation: Propagation | None = None
     mount_proc: bool = False
     detached: bool = False
     lookup_error: str | None = None
+    notes: tuple[str, ...] = ()
     birth: bool = field(default=True, compare=False)
 
     def __post_init__(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,14 +12,13 @@ from . import arguments
 from ._renders import Renders
 from .arguments import Argument, Stream
 from .command import Command, Credential, Propagation
-from .errors import IDMapError, StartError
+from .errors import StartError
 from .flags import CloneFlags
-from .idmap import IDMap, check_max_uid
+from .idmap import IDMap
 from .lookup import look_path
-from .mapwriters import writer_now
 from .process import Completed, Process
-from .procfs import max_valid_id
 from .reaping import reap_later
+from .rootless import NO_MAPS, Maps, custom_maps, garden_maps, rootless_maps
 from .runner import CommandRunner, NativeCommandRunner, ending_on_error, start_unowned
 from .stepping import Step
 from .streams import Streams
@@ -48,10 +46,14 @@ class NamespacingExecer(Renders):
     max_uid : int, optional
         Root inside is this UID and GID outside; 1 to max_uid-1 stay
         themselves. From 2 to 4294967294. By default `max_valid_id`. Without a
-        user namespace it says nothing, as in garden.
+        user namespace it says nothing, as in garden; nor beside an IDMap, which
+        says it all.
     id_map : "rootless" or IDMap, optional
-        Instead of garden's map of `max_uid`. ``"rootless"`` maps root inside to
-        one's own UID, and denies setgroups: what an ordinary user may do.
+        Instead of garden's map of `max_uid`. ``"rootless"`` is what an ordinary
+        user may do: root inside is oneself, or `max_uid` if it is one's own or in
+        one's ranges of /etc/subuid and /etc/subgid. Those follow from 1 on, where
+        there are any; without, setgroups is denied, and ``Command.notes`` says why.
+        Where this process may not write a map itself, newuidmap and newgidmap do.
     gid_map : IDMap, optional
         For groups, where it is not the same as `id_map`.
     clone_flags : CloneFlags, optional
@@ -97,8 +99,7 @@ class NamespacingExecer(Renders):
         if not isinstance(self.privileged, bool):
             raise TypeError(f"privileged must be True or False, not {self.privileged!r}")
         object.__setattr__(self, "extra_files", tuple(self.extra_files))
-        if self.max_uid is not None:
-            check_max_uid(self.max_uid)
+        arguments.check_root(self.max_uid, rootless=self.id_map == "rootless")
         if self.clone_flags is not None:
             flags = arguments.as_flags(self.clone_flags, privileged=self.privileged)
             object.__setattr__(self, "clone_flags", flags)
@@ -112,38 +113,17 @@ class NamespacingExecer(Renders):
             return self.clone_flags
         return _GARDEN_FLAGS[self.privileged]
 
-    def _maps(self) -> tuple[IDMap, IDMap]:
+    def _maps(self) -> Maps:
+        if CloneFlags.NEWUSER not in self._flags():
+            return NO_MAPS
         if isinstance(self.id_map, IDMap):
-            return self.id_map, self.gid_map or self.id_map
-        if self.id_map == "rootless":
-            return IDMap.rootless(), IDMap.rootless(os.getegid())
-        return (self._garden_map,) * 2
-
-    def _may_allow_setgroups(self) -> bool:
-        if not isinstance(self.id_map, IDMap):
-            return self.id_map is None
-        # Without CAP_SETGID the kernel asks for "deny" before any gid_map.
-        try:
-            return writer_now("gid", setgroups_denied=False).can_set_ids
-        except OSError:  # no /proc: nothing can be started here, and root could
-            return True
+            return custom_maps(self.id_map, self.gid_map or self.id_map)
+        return self._garden_maps if self.id_map is None else rootless_maps(self.max_uid)
 
     @cached_property
-    def _garden_map(self) -> IDMap:
+    def _garden_maps(self) -> Maps:
         # Once for all starts: which IDs are valid does not change under a running process.
-        if self.max_uid is not None:
-            return IDMap.garden(self.max_uid)
-        largest = max_valid_id()
-        try:
-            return IDMap.garden(largest)
-        except IDMapError as error:
-            raise IDMapError(
-                f"garden's map needs valid IDs up to 2 at least, and the largest one here is"
-                f' {largest} (/proc/self/uid_map and gid_map): use id_map="rootless"',
-                errno=error.errno,
-                line=error.line,
-                rule=error.rule,
-            ) from None
+        return garden_maps(self.max_uid)
 
     def plan(
         self,
@@ -195,10 +175,7 @@ class NamespacingExecer(Renders):
     ) -> Command:
         name = arguments.as_text("bin_path", bin_path)
         path, lookup_error = look_path(name)
-        flags = self._flags()
-        uid_map = gid_map = None
-        if CloneFlags.NEWUSER in flags:
-            uid_map, gid_map = self._maps()
+        flags, maps = self._flags(), self._maps()
         return Command(
             path=path,
             args=(name, *(arguments.as_text(f"args[{i}]", arg) for i, arg in enumerate(args))),
@@ -208,10 +185,12 @@ class NamespacingExecer(Renders):
             env=None if env is None else arguments.as_environment(env),
             cwd=None if cwd is None else arguments.as_text("cwd", cwd),
             clone_flags=flags,
-            uid_mappings=uid_map,
-            gid_mappings=gid_map,
-            gid_mappings_enable_setgroups=uid_map is not None and self._may_allow_setgroups(),
-            credential=None if uid_map is None else Credential(0, 0),
+            uid_mappings=maps.uid,
+            gid_mappings=maps.gid,
+            gid_mappings_enable_setgroups=maps.setgroups,
+            newuidmap=maps.newuidmap,
+            newgidmap=maps.newgidmap,
+            credential=None if maps.uid is None else Credential(0, 0),
             extra_files=tuple(
                 arguments.as_descriptor(f"extra_files[{i}]", file)
                 for i, file in enumerate(self.extra_files)
@@ -220,6 +199,7 @@ class NamespacingExecer(Renders):
             mount_proc=self.mount_proc,
             detached=self.detached,
             lookup_error=lookup_error,
+            notes=maps.notes,
             birth=birth,
         )
 
@@ -304,11 +284,14 @@ class NamespacingExecer(Renders):
     ) -> Step:
         """Start a command, stopped between the steps of its start; see `Step`.
 
-        The native spawner does it, whichever `command_runner` there is; as `start` else.
+        The native spawner does it, unless the `command_runner` has a way of its own: a
+        ``step(command, streams, *, text)`` that returns a `Step`. As `start` else.
         """
         streams, command = self._prepare(bin_path, args, stdin, stdout, stderr, env, cwd)
         try:
-            return Step(command, streams, text=text)
+            step = getattr(self.command_runner, "step", Step)
+            stopped: Step = step(command, streams, text=text)
+            return stopped
         except BaseException:
             streams.close()
             raise

@@ -5,7 +5,12 @@ from __future__ import annotations
 import errno
 import os
 
+from ._ruling import YOU, Failure
+from .causes import causes_of
 from .command import Command
+from .diagnosis import Cause
+from .facts import facts_now
+from .probes import probes_for
 
 __all__ = ["A_WORD_EACH", "hint_for"]
 
@@ -15,67 +20,28 @@ A_WORD_EACH = (
 """The remedy for a beginner's first mistake."""
 
 
-def hint_for(step: str, number: int | None, command: Command) -> str:
+def hint_for(step: str, number: int | None, command: Command, said: str = "") -> str:
     """Return the likely cause and a remedy for a failed step; "" where there is no more to say."""
     if number is None:
         return ""
     finder = _BY_STEP.get(step)
     found = finder(number, command) if finder else None
-    return found or _BY_ERRNO.get(number, "")
+    if found:
+        return found
+    # The doctor's rules, without asking a throwaway child what one was asked before.
+    probes = probes_for(number, command.clone_flags)
+    causes = causes_of(Failure(command, step, number, said), facts_now(), probes)
+    if number in _BY_ERRNO and all(cause.key == "unexplained" for cause in causes):
+        return _BY_ERRNO[number]
+    return "\n  also: ".join(map(_sentence, causes))
 
 
-def _clone(number: int, command: Command) -> str | None:
-    if number == errno.EPERM and command.privileged:
-        return (
-            "making these namespaces without a user namespace takes CAP_SYS_ADMIN, which this"
-            " process lacks; ask for a user namespace too (privileged=False, and NEWUSER among"
-            " clone_flags where they are given), or become root"
-        )
-    if number == errno.EPERM:
-        return (
-            "a new user namespace is refused to this process: it is chrooted, its own UID or GID"
-            " has no mapping here, or a security module or seccomp filter forbids it"
-        )
-    if number == errno.ENOSPC:
-        return (
-            "a limit is reached: /proc/sys/user/max_*_namespaces here or in an ancestor, or user"
-            " or PID namespaces nested over 32 deep"
-        )
-    if number == errno.EINVAL:
-        return "this kernel may be built without one of the kinds: compare /proc/self/ns"
-    if number == errno.ENOMEM:
-        return (
-            "memory is short, or the init of this process's PID namespace has died"
-            " (no process can start in it any more)"
-        )
-    if number == errno.EAGAIN:
-        return "the limit on processes is reached (ulimit -u, or the cgroup's pids.max)"
-    return None
-
-
-def _map(number: int, command: Command) -> str | None:
-    if number == errno.EPERM:
-        own = f"{os.geteuid()}" if hasattr(os, "geteuid") else "own"
-        return (
-            "the kernel lets a process without CAP_SETUID and CAP_SETGID in the parent user"
-            f" namespace map one ID only, its own ({own}), and lets nobody map an ID that has no"
-            ' mapping in the parent; use id_map="rootless" or become root'
-        )
-    if number == errno.EACCES:
-        return "this process is not dumpable, or a security module denies the write"
-    return None
-
-
-def _proc(number: int, command: Command) -> str | None:
-    if number == errno.ESRCH:
-        return (
-            "the child has no number in the /proc that is mounted here: it belongs to another PID"
-            " namespace, and a map written there would be an unrelated process's; mount a /proc"
-            " of this PID namespace"
-        )
-    if number in (errno.ENOENT, errno.ENOTDIR):
-        return "no /proc is mounted here, and ID maps are written through it: mount one"
-    return None
+def _sentence(cause: Cause) -> str:
+    words = cause.words if cause.certainty == "proven" else f"probably {cause.words}"
+    if not cause.fix:
+        return words
+    who = "" if cause.by == YOU else f" ({cause.by})"
+    return f"{words}; what helps: {cause.fix}{who}"
 
 
 def _chdir(number: int, command: Command) -> str | None:
@@ -111,25 +77,6 @@ def _execve(number: int, command: Command) -> str | None:
     return None
 
 
-def _mount(number: int, command: Command) -> str | None:
-    if number == errno.EPERM:
-        return (
-            "a fresh /proc needs a new PID namespace, and a /proc outside that is not masked"
-            " (containers mask parts of theirs)"
-        )
-    if number == errno.EACCES:
-        return "a security module denies mounts (Docker's AppArmor profile does)"
-    return None
-
-
-def _propagation(number: int, command: Command) -> str | None:
-    if number == errno.EINVAL:
-        return "the root folder is no mount point, as in a chroot: use propagation=None"
-    if number == errno.EPERM:
-        return "changing mounts takes CAP_SYS_ADMIN over the new mount namespace"
-    return _mount(number, command) if number == errno.EACCES else None
-
-
 def _files(number: int, command: Command) -> str | None:
     if number in (errno.EMFILE, errno.EINVAL, errno.EBADF):
         return (
@@ -139,40 +86,13 @@ def _files(number: int, command: Command) -> str | None:
     return None
 
 
-def _newtime(number: int, command: Command) -> str | None:
-    if number == errno.EPERM:
-        return "a new time namespace takes CAP_SYS_ADMIN, inside where there is a user namespace"
-    return None
-
-
-def _set_ids(number: int, command: Command) -> str | None:
-    if number == errno.EINVAL:
-        return "ID 0 has no mapping inside"
-    if number == errno.EPERM:
-        return "the change of IDs is denied inside (setgroups set to deny, or a security module)"
-    return None
-
-
 _BY_STEP = {
-    "clone": _clone,
-    "uid_map": _map,
-    "setgroups": _map,
-    "gid_map": _map,
-    "proc": _proc,
-    "setgroups(0)": _set_ids,
-    "setgid": _set_ids,
-    "setuid": _set_ids,
-    "propagation": _propagation,
-    "mount_proc": _mount,
-    "newtime": _newtime,
     "files": _files,
     "chdir": _chdir,
     "execve": _execve,
 }
 
 _BY_ERRNO = {
-    errno.EMFILE: "this process has as many files open as it may (ulimit -n)",
-    errno.ENFILE: "the machine has as many files open as it may (fs.file-max)",
     errno.ENOMEM: "memory is short",
     errno.E2BIG: "the arguments and the environment together are too long (execve(2))",
     errno.ENAMETOOLONG: "a name on the path is too long",

@@ -53,6 +53,10 @@ def inspect(target: int | Process | Step) -> ProcessView:
     >>> inspect(os.getpid()).nspid[-1] > 0
     True
     """
+    look = getattr(target, "_look", None)
+    if look is not None:  # it is shown from a recording, or recorded itself
+        view: ProcessView = look()
+        return view
     pid, pidfd = getattr(target, "pid", None), getattr(target, "pidfd", None)
     if isinstance(pid, int) and isinstance(pidfd, int):
         if pidfd < 0:

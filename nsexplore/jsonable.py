@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .capabilities import CapabilitySet
+from .diagnosis import Diagnosis
 from .flags import CloneFlags
 from .idmap import IDMap
 from .kinds import KINDS
@@ -75,4 +76,6 @@ def _attributes(value: Any) -> dict[str, Any]:
     data = {name: jsonable(getattr(value, name)) for name in fields}
     if isinstance(value, Namespace):
         data["link"] = value.link
+    if isinstance(value, Diagnosis):
+        data = {"ok": value.ok, "way": value.way, **data}
     return data

@@ -48,6 +48,19 @@ examples:
   nsexplore inspect --json 1 | python -m json.tool
 """
 
+_DOCTOR_EPILOG: Final = """\
+Each thing is tried for real in a throwaway process, which executes nothing and
+leaves nothing. [1] points to the reason below, with what was seen and what helps.
+
+exit code:
+  0  processes can be started in new namespaces here (the first lines say how)
+  1  they cannot
+
+examples:
+  nsexplore doctor
+  nsexplore doctor --json | python -m json.tool
+"""
+
 _LAB_EPILOG: Final = """\
 A browser is opened where there is a screen; elsewhere the address to point
 one at is printed. Ctrl-C ends JupyterLab with all its notebooks.
@@ -105,6 +118,11 @@ def parser() -> argparse.ArgumentParser:
     _add_json(inspect, "print one JSON object")
     inspect.add_argument("pid", metavar="PID", type=int)
 
+    doctor = add(
+        "doctor", "", "Find out what can be done here, and why not the rest.", _DOCTOR_EPILOG
+    )
+    _add_json(doctor, "print one JSON object")
+
     lab = add("lab", "[NOTEBOOK]", "Open JupyterLab.", _LAB_EPILOG)
     lab.add_argument("notebook", metavar="NOTEBOOK", nargs="?", help="the notebook to open")
     lab.add_argument("--no-browser", action="store_true", help="print the address only")
@@ -125,21 +143,27 @@ def _add_json(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def _add_start_options(parser: argparse.ArgumentParser) -> None:
-    who = parser.add_argument_group("who is root inside").add_mutually_exclusive_group()
+    # --privileged goes with neither of the others, which go with each other.
+    root = parser.add_argument_group("who is root inside")
+    who, unmapped = root.add_mutually_exclusive_group(), root.add_mutually_exclusive_group()
     who.add_argument(
         "--max-uid",
         metavar="N",
         type=int,
         help="host ID N; 1 to N-1 stay themselves (default: the largest valid here)",
     )
-    who.add_argument(
-        "--rootless", action="store_true", help="oneself: what an ordinary user may do"
+    unmapped.add_argument(
+        "--rootless",
+        action="store_true",
+        help="oneself, or N of --max-uid if it is in one's ranges of /etc/subuid and /etc/subgid,"
+        " which follow from 1 on: what an ordinary user may do",
     )
-    who.add_argument(
+    privileged = who.add_argument(
         "--privileged",
         action="store_true",
         help="no user namespace: root inside is this machine's real root",
     )
+    unmapped._group_actions.append(privileged)
     parser.add_argument(
         "--namespaces",
         metavar="KINDS",

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from .arguments import as_input, deadline_of
 from .command import Command
 from .flags import CloneFlags
 from .interrupts import held
+from .origin import Origin
 from .reaping import reap_later
 from .spawning import timeline_of
 from .streams import LONG, Conversation, close_quietly
@@ -64,6 +66,11 @@ class Completed(Renders):
         """The argument vector."""
         return self.command.args
 
+    @property
+    def recorded(self) -> Origin | None:
+        """Where and when, if this is shown from a recording."""
+        return self.timeline.recorded
+
     def check_returncode(self) -> None:
         """Raise `subprocess.CalledProcessError` unless the exit status is 0."""
         if self.returncode:
@@ -92,6 +99,8 @@ class Process(Renders):
     birth : ProcessView or None
         The process just before execve: there even for /bin/true. None for
         `NamespacingExecer.exec`, which does not stop to look.
+    recorded : Origin or None
+        Where and when, if this is no process here but shown from a recording.
     """
 
     def __init__(
@@ -106,6 +115,7 @@ class Process(Renders):
         self.args = command.args
         self.pid = pid
         self.birth = birth
+        self.recorded: Origin | None = None
         self.stdin: IO[Any] | None = None
         self.stdout: IO[Any] | None = None
         self.stderr: IO[Any] | None = None
@@ -118,6 +128,8 @@ class Process(Renders):
         self._reaping = False
         self._text = True
         self._conversation: Any = None
+        # How `inspect` looks at it, where not at a running process, or not only.
+        self._look: Callable[[], ProcessView] | None = None
 
     @cached_property
     def timeline(self) -> Timeline:
@@ -322,16 +334,18 @@ class Process(Renders):
             if not sys.is_finalizing():
                 reap_later(spawn)
             return
-        if _runs(spawn):
-            warnings.warn(
-                f"{self!r} was dropped while it ran, and is killed: keep a reference, use it in"
-                " a with block, or start it detached",
-                ResourceWarning,
-                stacklevel=2,
-                source=self,
-            )
-        self._kill_with_group()
-        spawn.abandon()
+        try:
+            if _runs(spawn):
+                warnings.warn(
+                    f"{self!r} was dropped while it ran, and is killed: keep a reference, use it"
+                    " in a with block, or start it detached",
+                    ResourceWarning,
+                    stacklevel=2,
+                    source=self,
+                )
+        finally:  # where warnings are errors, it ends all the same
+            self._kill_with_group()
+            spawn.abandon()
 
 
 def _runs(spawn: Spawn) -> bool:

@@ -22,7 +22,8 @@ def read_text(name: str, dir_fd: int | None = None, limit: int = LIMIT) -> str:
     OSError
         As open(2) and read(2) do.
     """
-    fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=dir_fd)
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)  # other systems have no such file, either
+    fd = os.open(name, flags, dir_fd=dir_fd)
     try:
         chunks = []
         while limit > 0 and (chunk := os.read(fd, min(limit, 8192))):

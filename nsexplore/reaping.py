@@ -18,7 +18,7 @@ from .interrupts import held
 if TYPE_CHECKING:
     from ._spawn import Spawn
 
-__all__ = ["reap_later"]
+__all__ = ["is_reaped_later", "reap_later"]
 
 GRACE: Final = 1.0
 """Seconds after its end in which a process may be waited for by its PID."""
@@ -88,6 +88,11 @@ def reap_later(spawn: Spawn) -> None:
     """Let a process run on without an owner, and reap it when it has ended."""
     with held():
         _reaper.add(spawn)
+
+
+def is_reaped_later(spawn: Spawn) -> bool:
+    """Return whether a process has been handed over, and is no more the caller's to close."""
+    return _reaper.spawns.get(spawn.pidfd) is spawn
 
 
 def _forget() -> None:

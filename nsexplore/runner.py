@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from .command import Command
 from .inspecting import birth_of
 from .process import Process
-from .reaping import reap_later
+from .reaping import is_reaped_later, reap_later
 from .spawning import Stop, advance, begin
 
 __all__ = [
@@ -65,7 +68,11 @@ def start_unowned(command: Command) -> int:
         pid = spawn.pid  # before the reaper may let go of it
         reap_later(spawn)
     except BaseException:
-        spawn.abandon()
+        if is_reaped_later(spawn):  # an interrupt: nobody has its number, so it ends
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(spawn.pidfd, signal.SIGKILL)
+        else:
+            spawn.abandon()
         raise
     return pid
 
@@ -121,23 +128,29 @@ _starts = threading.local()
 
 
 def _note_start(process: Process) -> None:
-    started: list[Process] | None = getattr(_starts, "now", None)
-    if started is not None:
-        started.append(process)
+    now = _now()
+    if now is not None:
+        now.started.append(process)
+
+
+def _now() -> ending_on_error | None:
+    # Weak: an interrupt may keep __exit__ from being run.
+    reference = getattr(_starts, "now", None)
+    return reference() if reference is not None else None
 
 
 class ending_on_error:
     """A context that ends what this thread starts in it, if it is left by an error."""
 
     def __enter__(self) -> None:
-        self.outer: list[Process] | None = getattr(_starts, "now", None)
+        self.outer = _now()
         self.started: list[Process] = []
-        _starts.now = self.started
+        _starts.now = weakref.ref(self)
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        _starts.now = self.outer
+        _starts.now = weakref.ref(self.outer) if self.outer is not None else None
         if kind is not None:
             for process in self.started:
                 process.close()
         elif self.outer is not None:
-            self.outer += self.started
+            self.outer.started += self.started

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import time
 from collections.abc import Mapping
 from enum import IntEnum
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from . import maphelpers
 from .arguments import check_mounts
 from .command import Command
 from .errors import StartError, go_reason
 from .hints import A_WORD_EACH, hint_for
+from .idmap import IDMap
+from .procfs import number_in_proc
+from .rootless import refusal
 from .timeline import Timeline, TimelineStep
 
 if TYPE_CHECKING:
@@ -55,6 +61,10 @@ def begin(command: Command) -> Spawn:
     uids, gids = command.uid_mappings, command.gid_mappings
     uid_map = None if uids is None else uids.encode()
     gid_map = uid_map if gids is uids else None if gids is None else gids.encode()
+    if command.newuidmap is not None:  # then not ours to write: see `advance`
+        uid_map = None
+    if command.newgidmap is not None:
+        gid_map = None
     return _native()(
         os.fsencode(command.path),
         tuple(map(os.fsencode, command.args)),
@@ -92,7 +102,7 @@ def _native() -> type[Spawn]:
         raise StartError(
             "the native spawner is missing",
             step="spawner",
-            hint=_missing_hint(),
+            hint=hint_for("spawner", 0, Command("", ())),
         ) from error
     except ImportError as error:  # it is there: another libc, no descriptor left to open it …
         raise StartError(f"the native spawner cannot be loaded: {error}", step="spawner") from error
@@ -107,6 +117,14 @@ def advance(spawn: Spawn, command: Command, stop: Stop) -> None:
     StartError
         A step failed. The child is gone and reaped.
     """
+    if command.newuidmap is not None:
+        _advance_with(spawn, command, stop, "newuidmap", command.newuidmap)
+    if command.newgidmap is not None:
+        _advance_with(spawn, command, stop, "newgidmap", command.newgidmap)
+    _advance(spawn, command, stop)
+
+
+def _advance(spawn: Spawn, command: Command, stop: Stop) -> None:
     failure = spawn.advance(stop)
     if failure is None:
         return
@@ -117,6 +135,9 @@ def advance(spawn: Spawn, command: Command, stop: Stop) -> None:
     where = "in the child" if by_child else "in the parent"
     if syscalls != step:
         where += f" ({syscalls.replace(',', ', ')})"
+    if number == errno.EPERM and step in ("uid_map", "gid_map"):
+        rule = refusal(command, "uid" if step == "uid_map" else "gid")
+        where += f", where {rule}" if rule else ""
     if number == 0:
         how = f"was killed by signal {signal_number}"
         if not signal_number:  # SIGCHLD is ignored here, or somebody else has reaped it
@@ -134,6 +155,64 @@ def advance(spawn: Spawn, command: Command, stop: Stop) -> None:
         detail=where,
         hint=hint_for(step, number, command),
     )
+
+
+# -- maps that newuidmap and newgidmap write ------------------------------------
+
+# At these stops the native part has nothing to write, and the map is due.
+_DUE: Final = {"newuidmap": Stop.UID_MAP, "newgidmap": Stop.GID_MAP}
+
+
+def _advance_with(
+    spawn: Spawn, command: Command, stop: Stop, step: maphelpers.Helper, path: str
+) -> None:
+    """Go to the stop at which a helper's map is due, if `stop` is there or beyond; run it."""
+    if not spawn.reached < _DUE[step] <= stop:
+        return
+    _advance(spawn, command, _DUE[step])
+    idmap = command.uid_mappings if step == "newuidmap" else command.gid_mappings
+    begin = time.monotonic_ns()
+    failure = _run(spawn, path, idmap or IDMap())
+    end = time.monotonic_ns()
+    spawn.note(_step_number(step), begin, end, failure.errno if failure else 0)
+    if failure is None:
+        return
+    if _has_ended(spawn):  # that is why: its own failure tells more
+        _advance(spawn, command, Stop.EXECED)
+    spawn.abandon()
+    raise StartError(
+        f"fork/exec {command.path}: {go_reason(failure.errno)}",
+        errno=failure.errno,
+        step=step,
+        detail=f"by {path}, which says: {failure.said}",
+        hint=hint_for(step, failure.errno, command, failure.said),
+    )
+
+
+def _run(spawn: Spawn, path: str, idmap: IDMap) -> maphelpers.Failure | None:
+    try:
+        number = number_in_proc(spawn.pidfd)
+    except OSError as error:
+        return maphelpers.Failure(error.errno or errno.ESRCH, error.strerror or str(error))
+    return maphelpers.run(path, number, idmap)
+
+
+def _has_ended(spawn: Spawn) -> bool:
+    try:
+        look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PIDFD, spawn.pidfd, look) is not None
+    except ChildProcessError:  # reaped by somebody else
+        return True
+
+
+@cache
+def _step_number(name: str) -> int:
+    from ._spawn import STEPS
+
+    return [step[0] for step in STEPS].index(name)
+
+
+# -- what happened ----------------------------------------------------------------
 
 
 def timeline_of(spawn: Spawn) -> Timeline:
@@ -186,15 +265,3 @@ def _lookup_hint(command: Command) -> str:
         return "PATH is empty or unset: give the whole path"
     shown = path if len(path) <= 200 else path[:200] + "…"
     return f"give the whole path, or look at PATH={shown}"
-
-
-def _missing_hint() -> str:
-    if not os.path.exists("/proc/self/ns"):
-        return (
-            "namespaces are a feature of Linux; on this system plans and pictures work, and"
-            " nothing can be started"
-        )
-    return (
-        "its C extension was not built: install a C compiler and Python's headers, then"
-        " reinstall nsexplore (python -m pip install --force-reinstall nsexplore)"
-    )

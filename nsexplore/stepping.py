@@ -9,6 +9,7 @@ from ._renders import Renders
 from .command import Command
 from .inspecting import birth_of, inspect_pidfd
 from .interrupts import held
+from .origin import Origin
 from .process import Process
 from .spawning import Stop, advance, begin, timeline_of
 from .timeline import Timeline
@@ -79,6 +80,11 @@ class Step(Renders):
     def timeline(self) -> Timeline:
         """The steps so far (the child's own from ``released`` on)."""
         return timeline_of(self._spawn)
+
+    @property
+    def recorded(self) -> Origin | None:
+        """Where and when, if this is no start here but shown from a recording."""
+        return None
 
     @property
     def process(self) -> Process | None:

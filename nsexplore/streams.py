@@ -84,7 +84,7 @@ class Streams:
         if type(value) is int and value == subprocess.PIPE:
             with held(), _fork_lock:
                 _made_here[self] = threading.get_ident()
-                read, write = os.pipe2(os.O_CLOEXEC)
+                read, write = os.pipe()  # close-on-exec, as all of Python's
                 child, ours = (read, write) if number == 0 else (write, read)
                 self.child[number], self.ours[number] = child, ours
                 self._made.append(child)

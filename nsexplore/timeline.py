@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, overload
 
 from ._renders import Renders
+from .origin import Origin
 
 __all__ = ["Timeline", "TimelineStep"]
 
@@ -39,9 +40,18 @@ class TimelineStep:
 
 @dataclass(frozen=True, slots=True)
 class Timeline(Renders):
-    """The steps of a start in the order in which they began: a sequence of `TimelineStep`."""
+    """The steps of a start in the order in which they began: a sequence of `TimelineStep`.
+
+    Attributes
+    ----------
+    steps : tuple of TimelineStep
+    recorded : Origin or None
+        Where and when, if this start was none here but is shown from a recording. It
+        does not count when timelines are compared.
+    """
 
     steps: tuple[TimelineStep, ...]
+    recorded: Origin | None = field(default=None, compare=False, repr=False)
 
     def __iter__(self) -> Iterator[TimelineStep]:
         return iter(self.steps)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ._frozen import FrozenMapping
 from ._renders import Renders
 from .capabilities import Capabilities
 from .idmap import OVERFLOW_ID, IDMap
+from .origin import Origin
 
 __all__ = ["Credentials", "Namespace", "NamespaceID", "ProcessView"]
 
@@ -145,6 +146,9 @@ class ProcessView(Renders):
         0 none, 1 strict, 2 filter.
     unreadable : mapping of str to str
         What could not be read, with the reason.
+    recorded : Origin or None
+        Where and when, if this was not read here and now but shown from a recording.
+        It does not count when views are compared.
     """
 
     pid: int
@@ -164,6 +168,7 @@ class ProcessView(Renders):
     no_new_privs: bool | None
     seccomp: int | None
     unreadable: Mapping[str, str]
+    recorded: Origin | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("namespaces", "unreadable"):

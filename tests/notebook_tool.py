@@ -1,5 +1,8 @@
 """Run a notebook and save it with its outputs, and with nothing else.
 
+What its `ReplayingCommandRunner` starts is recorded: it writes the book of
+recordings that the notebook shows where nothing can be started.
+
 python tests/notebook_tool.py                    # all notebooks
 python tests/notebook_tool.py notebooks/01-….ipynb
 
@@ -58,11 +61,15 @@ def text(notebook: nbformat.NotebookNode) -> str:
     return f"{nbformat.writes(notebook).rstrip()}\n"
 
 
-def execute(path: Path) -> None:
-    """Run all cells in a fresh kernel of this very interpreter, and save the outputs."""
+def execute(path: Path, *, record: bool = True) -> None:
+    """Run all cells in a fresh kernel of this very interpreter, and save the outputs.
+
+    With `record`, what is started is recorded, too.
+    """
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as private:  # nobody's kernels, no start-up files
         os.environ.update(JUPYTER_DATA_DIR=private, IPYTHONDIR=private)
+        os.environ["NSEXPLORE_RECORD"] = "1" if record else "0"
         NotebookClient(
             notebook,
             kernel_name=KERNELSPEC["name"],

@@ -89,8 +89,7 @@ def start(job: dict[str, Any]) -> dict[str, Any]:
         executer = NamespacingExecer(
             extra_files=extra,
             privileged=job["privileged"],
-            max_uid=job["max_uid"],
-            **job.get("options", {}),
+            **{"max_uid": job.get("max_uid"), **job.get("options", {})},
         )
         if job.get("how") == "exec":
             pid = executer.exec(*job["args"])

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from probing import Starter, build_oracle, build_probe, open_folder, read_report
 
-pytestmark = pytest.mark.usefixtures("root", "leaves_nothing")
+pytestmark = [pytest.mark.needs("root"), pytest.mark.usefixtures("leaves_nothing")]
 
 SEED_TEXT = "system: failed to start the supplied command: "
 MAX_UIDS = (2, 33, 65535, 65536, 4294967294)

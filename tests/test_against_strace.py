@@ -19,29 +19,27 @@ from drivers.tracing import (
     starter,
     strace,
 )
+from drivers.whoever import TRACEABLE
 
 from nsexplore.flags import ALL_NAMESPACES, CloneFlags
 
-pytestmark = pytest.mark.usefixtures("root")
-
-GARDEN = {"max_uid": 65535}
 PRIVILEGED = {"privileged": True}
 NEWTIME = int(CloneFlags.NEWTIME)
 
 MODES: dict[str, dict[str, Any]] = {
-    "garden": {"execer": GARDEN},
+    "own map": {"execer": TRACEABLE},
     "privileged": {"execer": PRIVILEGED},
-    "all eight kinds": {"execer": GARDEN, "clone_flags": int(ALL_NAMESPACES)},
+    "all eight kinds": {"execer": TRACEABLE, "clone_flags": int(ALL_NAMESPACES)},
     "rootless": {"execer": {"id_map": "rootless"}},
-    "cwd": {"execer": GARDEN, "cwd": "/"},
-    "mount_proc": {"execer": {**GARDEN, "mount_proc": True}},
+    "cwd": {"execer": TRACEABLE, "cwd": "/"},
+    "mount_proc": {"execer": {**TRACEABLE, "mount_proc": True}},
     "mounts untouched": {"execer": {**PRIVILEGED, "propagation": None}},
-    "detached": {"execer": {**GARDEN, "detached": True}},
-    "extra files": {"execer": GARDEN, "extra_files": [1, 2, 2]},
+    "detached": {"execer": {**TRACEABLE, "detached": True}},
+    "extra files": {"execer": TRACEABLE, "extra_files": [1, 2, 2]},
     "no namespaces": {"execer": PRIVILEGED, "clone_flags": 0},
-    "from another thread": {"execer": GARDEN, "thread": True},
+    "from another thread": {"execer": TRACEABLE, "thread": True},
     "everything": {
-        "execer": {**GARDEN, "mount_proc": True},
+        "execer": {**TRACEABLE, "mount_proc": True},
         "clone_flags": int(ALL_NAMESPACES),
         "extra_files": [2, 1],
         "cwd": "/",
@@ -49,11 +47,11 @@ MODES: dict[str, dict[str, Any]] = {
 }
 
 FAILURES: dict[str, dict[str, Any]] = {
-    "execve": {"execer": GARDEN, "argv": ["/missing"]},
-    "chdir": {"execer": GARDEN, "cwd": "/missing"},
+    "execve": {"execer": TRACEABLE, "argv": ["/missing"]},
+    "chdir": {"execer": TRACEABLE, "cwd": "/missing"},
     "clone": {"execer": PRIVILEGED, "clone_flags": int(ALL_NAMESPACES & ~CloneFlags.NEWUSER)},
-    "uid_map": {"execer": GARDEN},
-    "gid_map": {"execer": GARDEN},
+    "uid_map": {"execer": TRACEABLE},
+    "gid_map": {"execer": TRACEABLE},
     "propagation": {"execer": PRIVILEGED},
 }
 INJECTED = {
@@ -63,6 +61,20 @@ INJECTED = {
     "propagation": "mount:error=EACCES:when=1",
 }
 ERRNOS = {"execve": "ENOENT", "chdir": "ENOENT", "propagation": "EACCES"}
+
+
+def needing(requests: dict[str, dict[str, Any]]) -> list[Any]:
+    """Return the names as parameters, each marked with what it needs."""
+
+    def marks(execer: dict[str, Any], clone_flags: int | None = None, **_: Any) -> Any:
+        if clone_flags == 0:
+            return ()
+        if execer is TRACEABLE:
+            return pytest.mark.needs("user namespaces")
+        anybody = "max_uid" in execer or "gid_map" in execer
+        return pytest.mark.needs("user namespaces" if anybody else "root")
+
+    return [pytest.param(name, marks=marks(**asked)) for name, asked in requests.items()]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +101,7 @@ def steps_by(answer: dict[str, Any], who: str) -> list[dict[str, Any]]:
     return [step for step in answer["timeline"] if step["by"] == who]
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", needing(MODES))
 def test_every_system_call_of_the_child_belongs_to_a_step(mode: str, traced: Any) -> None:
     """From clone to execve, child and timeline agree call for call, held for a view or not."""
     for birth in (False, True):
@@ -101,7 +113,7 @@ def test_every_system_call_of_the_child_belongs_to_a_step(mode: str, traced: Any
         assert childs[-1].name == "execve"
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", needing(MODES))
 def test_the_parents_steps_are_its_system_calls(mode: str, traced: Any) -> None:
     """Beside its steps the parent only keeps its books: masks, copies, the guard, waiting."""
     answer, parents, _ = traced(birth=False, **MODES[mode])
@@ -111,7 +123,7 @@ def test_the_parents_steps_are_its_system_calls(mode: str, traced: Any) -> None:
 
 def test_the_look_at_the_child_comes_between_its_release_and_its_resume(traced: Any) -> None:
     """The birth view is read while the child holds, and both words to it are in the timeline."""
-    answer, parents, _ = traced(birth=True, execer=GARDEN)
+    answer, parents, _ = traced(birth=True, execer=TRACEABLE)
     steps = steps_by(answer, "parent")
     assigned = assign(parents, steps, BOOKKEEPING | VIEWING)
     first, second = (calls[0] for step, calls in assigned if step["name"] in ("release", "resume"))
@@ -120,6 +132,7 @@ def test_the_look_at_the_child_comes_between_its_release_and_its_resume(traced: 
     assert all(parents.index(first) < view < parents.index(second) for view in views)
 
 
+@pytest.mark.needs("user namespaces")
 @pytest.mark.parametrize("who", ["parent", "child"])
 def test_steps_that_succeed_show_no_errno(who: str, traced: Any) -> None:
     """What strace saw succeed has errno 0 in the timeline, and the other way round."""
@@ -130,7 +143,7 @@ def test_steps_that_succeed_show_no_errno(who: str, traced: Any) -> None:
         assert [call.errno for call in own] == [""] * len(own)
 
 
-@pytest.mark.parametrize("step", FAILURES)
+@pytest.mark.parametrize("step", needing(FAILURES))
 def test_a_failed_step_is_shown_with_its_errno(step: str, traced: Any) -> None:
     """The last step of the timeline is the one that failed, with the errno that strace saw."""
     options = ("--inject=" + INJECTED[step],) if step in INJECTED else ()
@@ -151,5 +164,5 @@ def test_a_failed_step_is_shown_with_its_errno(step: str, traced: Any) -> None:
 
 
 def _end(calls: list[Any], name: str) -> int:
-    """The index behind the last call that failed so."""
-    return max(i for i, call in enumerate(calls) if call.errno == name) + 1
+    """The index behind the call that failed so; what comes after looks for the reason."""
+    return next(i for i, call in enumerate(calls) if call.errno == name) + 1

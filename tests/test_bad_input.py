@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drivers.whoever import OWN_MAP
 from ordinary_user import as_ordinary_user
 
 import nsexplore as nx
 from nsexplore.errors import IDMapTypeError
 
-pytestmark = pytest.mark.usefixtures("root", "leaves_nothing")
+pytestmark = pytest.mark.usefixtures("leaves_nothing")
 
 
 @pytest.fixture
 def execer() -> nx.NamespacingExecer:
-    return nx.NamespacingExecer(max_uid=65535)
+    return nx.NamespacingExecer(**OWN_MAP)
 
 
 @pytest.fixture
@@ -206,12 +207,12 @@ def test_a_closed_extra_file_is_refused_by_its_place() -> None:
     """The seed leaves a hole in its stead."""
     with open("/dev/null") as first, open("/dev/null") as second:
         pass
-    execer = nx.NamespacingExecer(extra_files=[0, first], max_uid=33)
+    execer = nx.NamespacingExecer(extra_files=[0, first], **OWN_MAP)
     with pytest.raises(ValueError, match=r"extra_files\[1\] has no file descriptor"):
         execer.exec("/bin/true")
     number = os.open("/dev/null", os.O_RDONLY)
     os.close(number)
-    execer = nx.NamespacingExecer(extra_files=[number], max_uid=33)
+    execer = nx.NamespacingExecer(extra_files=[number], **OWN_MAP)
     with pytest.raises(ValueError, match=rf"extra_files\[0\].* {number} is not open"):
         execer.exec("/bin/true")
     assert second.closed
@@ -236,7 +237,7 @@ def test_500_extra_files_arrive_in_order() -> None:
     pairs = [os.pipe() for _ in range(250)]
     try:
         files = [end for pair in pairs for end in pair]
-        execer = nx.NamespacingExecer(extra_files=files, max_uid=65535)
+        execer = nx.NamespacingExecer(extra_files=files, **OWN_MAP)
         listing = execer.run("/bin/sh", "-c", "ls /proc/self/fd").stdout.split()
         # ls itself opens the folder, at the lowest free number
         assert sorted(map(int, listing)) == list(range(504))
@@ -262,6 +263,7 @@ def test_a_bad_cwd_is_blamed_on_cwd(
     assert words in error.hint
 
 
+@pytest.mark.needs("root")
 def test_what_the_mapped_root_cannot_reach_is_explained(
     execer: nx.NamespacingExecer, open_tmp: Path
 ) -> None:
@@ -291,6 +293,7 @@ def _garden_start_error() -> tuple[int | None, str, str]:
     return _start_error(max_uid=65535)
 
 
+@pytest.mark.needs("root")
 def test_without_privilege_the_map_is_refused_with_the_reason() -> None:
     """EPERM at the map, and the way out: the rootless map."""
     number, step, text = as_ordinary_user(_garden_start_error)
@@ -303,6 +306,7 @@ def _privileged_start_error() -> tuple[int | None, str, str]:
     return _start_error(privileged=True)
 
 
+@pytest.mark.needs("root")
 def test_without_privilege_privileged_mode_is_refused_with_the_reason() -> None:
     """EPERM at clone: CAP_SYS_ADMIN is missing."""
     number, step, text = as_ordinary_user(_privileged_start_error)
@@ -320,6 +324,7 @@ def _rootless_run() -> tuple[str, int, int]:
     return done.stdout, done.birth.credentials.uid, done.birth.inside.uid
 
 
+@pytest.mark.needs("root")
 def test_an_ordinary_user_gets_the_one_id_map() -> None:
     """id_map="rootless": root inside is one's own UID, and setgroups is denied."""
     output, outside, inside = as_ordinary_user(_rootless_run)
@@ -354,6 +359,7 @@ def _inspect_init() -> tuple[list[str], list[str], bool]:
     return sorted(view.namespaces), sorted(view.unreadable), view.uid_map is None
 
 
+@pytest.mark.needs("root")
 def test_a_process_that_is_not_ours_shows_what_may_be_read() -> None:
     """Init, seen by an ordinary user: no traceback, and the reasons for the rest."""
     namespaces, unreadable, no_map = as_ordinary_user(_inspect_init)
@@ -436,6 +442,7 @@ def test_a_command_by_hand_cannot_mount_outside(changes: dict[str, Any]) -> None
         nx.NativeCommandRunner().start(replace(plan, **changes))
 
 
+@pytest.mark.needs("root")
 def test_propagation_without_a_mount_namespace_changes_nothing(tool: Any) -> None:
     """Not even from a command made by hand: the mounts would be the caller's own."""
     plan = nx.NamespacingExecer(privileged=True).plan("/bin/true")
@@ -453,6 +460,7 @@ def _own_map_run() -> tuple[str, str]:
     return done.stdout, done.stderr
 
 
+@pytest.mark.needs("root")
 def test_an_ordinary_user_may_give_the_one_id_map_as_a_map() -> None:
     """Setgroups is denied where the kernel asks for it, and only there."""
     assert as_ordinary_user(_own_map_run) == ("0\ndeny\n", "")

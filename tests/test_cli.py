@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
-from conftest import eventually
+from conftest import eventually, need
 from ordinary_user import as_ordinary_user
 
 import nsexplore
@@ -35,8 +35,15 @@ from nsexplore.lab import has_screen
 from nsexplore.options import parser
 
 COMMAND = [sys.executable, "-m", "nsexplore"]
-ANYBODY = ["--rootless"]  # what works for whoever runs the tests
+ANYBODY = ["--rootless"]  # what works for whoever may make user namespaces
 REAL_ROOT = "root inside is this machine's real root"
+
+
+def command(*args: str) -> list[str]:
+    """Return the command; skip, with the reason, where what it is to start cannot be had."""
+    if "run" in args[:1] and "--rootless" in args:
+        need("user namespaces")
+    return [*COMMAND, *args]
 
 
 def cli(*args: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
@@ -44,13 +51,13 @@ def cli(*args: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
     settings = {"capture_output": True, "encoding": "utf-8", "timeout": 30, **kwargs}
     if "input" not in settings:
         settings.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.run([*COMMAND, *args], check=False, **settings)
+    return subprocess.run(command(*args), check=False, **settings)
 
 
 def started(*args: str, **kwargs: Any) -> subprocess.Popen[str]:
     """Start the command, without a terminal."""
     settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **kwargs}
-    return subprocess.Popen([*COMMAND, *args], encoding="utf-8", start_new_session=True, **settings)
+    return subprocess.Popen(command(*args), encoding="utf-8", start_new_session=True, **settings)
 
 
 def said(process: subprocess.Popen[str], word: str) -> None:
@@ -142,7 +149,7 @@ def test_show_chooses_tables_and_quiet_shows_none():
 
 def test_streams_closed_by_the_caller_stay_closed_to_the_command(tool: Callable[[str], str]):
     """With fd 0, 1 and 2 closed, the command gets /dev/null, never another of our files."""
-    shell = [tool("sh"), "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", *COMMAND, "run", *ANYBODY]
+    shell = [tool("sh"), "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh", *command("run", *ANYBODY)]
     inside = 'for n in 0 1 2; do test /proc/self/fd/$n -ef /dev/null || exit "1$n"; done'
     done = subprocess.run([*shell, "--", "sh", "-c", inside], timeout=30, check=False)
     assert done.returncode == 0
@@ -314,7 +321,7 @@ def test_command_that_handles_a_signal_is_left_to_it(number: signal.Signals, mar
 def test_ignored_signal_stays_ignored(marker: str, tool: Callable[[str], str]):
     """Under nohup, SIGHUP ends neither us nor the command."""
     process = subprocess.Popen(
-        [tool("nohup"), *COMMAND, "run", *ANYBODY, "-q", "--", "sh", "-c",
+        [tool("nohup"), *command("run", *ANYBODY), "-q", "--", "sh", "-c",
          "echo ready; read line; echo $line", marker],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         encoding="utf-8", start_new_session=True,
@@ -348,7 +355,7 @@ class Terminal:
         self.seen = b""
         try:
             self.process = subprocess.Popen(
-                [setsid, "--ctty", *COMMAND, "run", *ANYBODY, "-q", *args],
+                [setsid, "--ctty", *command("run", *ANYBODY), "-q", *args],
                 stdin=theirs, stdout=theirs, stderr=theirs,
             )  # fmt: skip
         finally:
@@ -458,8 +465,9 @@ def test_end_of_the_terminal_ends_the_command(terminal: Callable[..., Terminal],
 # -- privilege ------------------------------------------------------------------
 
 
+@pytest.mark.needs("root")
 @pytest.mark.parametrize("options", [[], ["--show", "timeline"]])
-def test_privileged_says_whose_root_it_is(options: list[str], root: None):
+def test_privileged_says_whose_root_it_is(options: list[str]):
     """In those words, whichever tables are chosen."""
     done = cli("run", "--privileged", *options, "--", "id", "-u")
     assert (done.returncode, done.stdout) == (0, "0\n")
@@ -468,7 +476,8 @@ def test_privileged_says_whose_root_it_is(options: list[str], root: None):
     assert REAL_ROOT in cli("plan", "--privileged", "--", "id").stdout
 
 
-def test_garden_map_is_what_the_command_sees(root: None):
+@pytest.mark.needs("root")
+def test_garden_map_is_what_the_command_sees():
     """--max-uid N: root inside is host ID N."""
     done = cli("run", "-q", "--max-uid", "65535", "--", "cat", "/proc/self/uid_map")
     assert [line.split() for line in done.stdout.splitlines()] == [
@@ -477,7 +486,8 @@ def test_garden_map_is_what_the_command_sees(root: None):
     ]
 
 
-def test_mount_proc_and_namespaces_do_what_they_say(root: None):
+@pytest.mark.needs("root")
+def test_mount_proc_and_namespaces_do_what_they_say():
     """A fresh /proc shows PID 1 to be the command; only the kinds named are new."""
     done = cli("run", "-q", "--mount-proc", "--", "readlink", "/proc/self")
     assert done.stdout == "1\n"
@@ -494,7 +504,8 @@ def _main(*args: str) -> tuple[int, str, str]:
     return code, out.getvalue(), err.getvalue()
 
 
-def test_ordinary_user_is_told_what_works(root: None):
+@pytest.mark.needs("root")
+def test_ordinary_user_is_told_what_works():
     """The map of garden: 125, the reason and the option to use; --rootless, and it works."""
     code, _, err = as_ordinary_user(_main, "run", "-q", "--", "id")
     assert code == 125

@@ -16,7 +16,7 @@ import pytest
 from conftest import eventually
 from probing import Starter, build_oracle, build_probe, read_report, report_path
 
-pytestmark = pytest.mark.usefixtures("root", "leaves_nothing")
+pytestmark = [pytest.mark.needs("root"), pytest.mark.usefixtures("leaves_nothing")]
 
 VICTIMS = 30
 

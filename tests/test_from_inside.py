@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drivers.whoever import OWN_MAP
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from probing import Starter, build_probe, open_folder, read_report, report_path
@@ -19,12 +20,16 @@ from probing import Starter, build_probe, open_folder, read_report, report_path
 import nsexplore as nx
 from nsexplore import CloneFlags
 
-pytestmark = pytest.mark.usefixtures("root", "leaves_nothing")
+pytestmark = [
+    pytest.mark.needs("user namespaces"),
+    pytest.mark.usefixtures("leaves_nothing"),
+]
 
 PIPE = subprocess.PIPE
 SINGLE = [kind.flag for kind in nx.KINDS]
 GARDEN = [CloneFlags.garden(privileged=p) for p in (False, True)]
 ALL = CloneFlags(sum(CloneFlags))
+ROOTS = pytest.mark.needs("root")
 FLAGS = [
     *GARDEN,
     ALL,
@@ -33,6 +38,7 @@ FLAGS = [
     *(flag | CloneFlags.NEWUSER for flag in SINGLE if flag is not CloneFlags.NEWUSER),
     CloneFlags(0),
 ]
+PRIVILEGED_OR_NOT = pytest.mark.parametrize("privileged", [False, pytest.param(True, marks=ROOTS)])
 
 
 def talk(executer: nx.NamespacingExecer, script: str) -> tuple[nx.Process, list[str]]:
@@ -51,10 +57,18 @@ def talk(executer: nx.NamespacingExecer, script: str) -> tuple[nx.Process, list[
 # -- namespaces -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("flags", FLAGS, ids=str)
+@pytest.mark.parametrize(
+    "flags",
+    [
+        pytest.param(flags, marks=ROOTS if flags and CloneFlags.NEWUSER not in flags else ())
+        for flags in FLAGS
+    ],
+    ids=str,
+)
 def test_links_are_what_stat_says_inside(flags: CloneFlags) -> None:
     """Birth view, view and table: device, inode and link of each kind, and which are new."""
-    executer = nx.NamespacingExecer(max_uid=33, clone_flags=flags)
+    own = OWN_MAP if CloneFlags.NEWUSER in flags else {"max_uid": 33}
+    executer = nx.NamespacingExecer(**own, clone_flags=flags)
     script = """cd /proc/self/ns; for kind in user pid mnt net ipc uts cgroup time; do
         echo $kind $(stat -L -c '%d %i' $kind) $(readlink $kind); done"""
     process, lines = talk(executer, script)
@@ -77,7 +91,7 @@ def test_links_are_what_stat_says_inside(flags: CloneFlags) -> None:
 
 def test_a_new_time_namespace_is_entered() -> None:
     """Its clocks, set while the process waits before execve, are those that the program reads."""
-    executer = nx.NamespacingExecer(max_uid=33, clone_flags=GARDEN[0] | CloneFlags.NEWTIME)
+    executer = nx.NamespacingExecer(**OWN_MAP, clone_flags=GARDEN[0] | CloneFlags.NEWTIME)
     before = os.readlink("/proc/self/ns/time_for_children")
     ahead = 10_000_000
     with executer.step("/bin/cat", "/proc/uptime", "/proc/self/timens_offsets", stdout=PIPE) as s:
@@ -107,7 +121,10 @@ MODES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("mount_proc", [False, True])
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode",
+    [pytest.param(mode, marks=() if mode == "rootless" else ROOTS) for mode in MODES],
+)
 def test_views_agree_with_the_status_read_inside(mode: str, mount_proc: bool) -> None:
     """Credentials, capabilities, maps and PIDs are those that the process reads of itself."""
     executer = nx.NamespacingExecer(mount_proc=mount_proc, **MODES[mode])
@@ -150,11 +167,11 @@ def test_views_agree_with_the_status_read_inside(mode: str, mount_proc: bool) ->
 
 
 @pytest.mark.parametrize("call", ["exec", "start"])
-@pytest.mark.parametrize("privileged", [False, True])
+@PRIVILEGED_OR_NOT
 def test_once_started_it_is_never_seen_under_the_old_name(privileged: bool, call: str) -> None:
     """When a start returns, execve is over: name, arguments and credentials are the new ones."""
-    executer = nx.NamespacingExecer(privileged=privileged, max_uid=33)
-    host = 0 if privileged else 33
+    executer = nx.NamespacingExecer(**({"privileged": True} if privileged else OWN_MAP))
+    host = 0 if privileged else OWN_MAP.get("max_uid", os.getuid())
     for _ in range(100):
         started = getattr(executer, call)("/bin/sleep", "60")
         pid = started if call == "exec" else started.pid
@@ -185,6 +202,7 @@ print(json.dumps(answers))
 """
 
 
+@pytest.mark.needs("root")
 @pytest.mark.parametrize("privileged", [False, True])
 def test_propagation_is_what_the_child_reads(tool: Callable[[str], str], privileged: bool) -> None:
     """With a shared / outside, each value shows inside; two leak if privileged."""
@@ -213,11 +231,12 @@ def test_propagation_is_what_the_child_reads(tool: Callable[[str], str], privile
         assert leaked == (privileged and propagation in ("None", "shared"))
 
 
-@pytest.mark.parametrize("privileged", [False, True])
+@PRIVILEGED_OR_NOT
 def test_mount_proc_shows_the_processes_inside_only(privileged: bool) -> None:
     """The child sees itself as PID 1 and no other; our /proc is as it was."""
     before = Path("/proc/self/mountinfo").read_text()
-    executer = nx.NamespacingExecer(privileged=privileged, max_uid=33, mount_proc=True)
+    mode = {"privileged": True} if privileged else OWN_MAP
+    executer = nx.NamespacingExecer(**mode, mount_proc=True)
     done = executer.run("/bin/sh", "-c", "echo /proc/[0-9]*; cat /proc/1/comm; cat /proc/mounts")
     pids, comm, *mounts = done.stdout.splitlines()
     assert (pids, comm) == ("/proc/1", "sh")
@@ -245,7 +264,7 @@ def placing(
 
         def place(numbers: list[int | None]) -> tuple[list[str], list[tuple[int, str]]]:
             args = [build_probe(tool("gcc")), str(report)]
-            job = {"args": args, "privileged": False, "max_uid": 33, "fds": numbers}
+            job = {"args": args, "privileged": False, "options": OWN_MAP, "fds": numbers}
             assert starter(job) | {"pid": 0} == {"error": "", "pid": 0, "status": 0}
             there = Path(f"/proc/{starter.pid}/fd")
             wanted = ["/dev/null" if n is None else os.readlink(there / str(n)) for n in numbers]
@@ -284,7 +303,7 @@ def seen(tool: Callable[[str], str]) -> Callable[..., dict[str, Any]]:
 
     def look(**asked: Any) -> dict[str, Any]:
         path = report_path()
-        executer = nx.NamespacingExecer(max_uid=33)
+        executer = nx.NamespacingExecer(**OWN_MAP)
         with executer.start(build_probe(tool("gcc")), path, **asked) as process:
             assert process.wait() == 0
         return read_report(path)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drivers.whoever import OWN_MAP
 
 from nsexplore import (
     CloneFlags,
@@ -157,8 +158,10 @@ class StartsThenFails:
         return None
 
 
-@pytest.mark.usefixtures("root", "leaves_nothing")
-@pytest.mark.parametrize("privileged", [False, True])
+@pytest.mark.usefixtures("leaves_nothing")
+@pytest.mark.parametrize(
+    "options", [OWN_MAP, pytest.param({"privileged": True}, marks=pytest.mark.needs("root"))]
+)
 @pytest.mark.parametrize("call", ["exec", "start", "run"])
 @pytest.mark.parametrize(
     ("error", "raised"),
@@ -170,11 +173,11 @@ class StartsThenFails:
     ids=["an error", "an interrupt", "no process returned"],
 )
 def test_a_runner_that_fails_after_the_start_leaves_no_child(
-    privileged: bool, call: str, error: BaseException | None, raised: type[BaseException]
+    options: Any, call: str, error: BaseException | None, raised: type[BaseException]
 ) -> None:
     """Where the seed leaves the child running, it is ended before the error arrives."""
     runner = StartsThenFails(error)
-    executer = NamespacingExecer(runner, privileged=privileged, max_uid=33)
+    executer = NamespacingExecer(runner, **options)
     with pytest.raises(raised):
         getattr(executer, call)("/bin/sleep", "60")
     assert runner.process is not None
@@ -183,7 +186,7 @@ def test_a_runner_that_fails_after_the_start_leaves_no_child(
         os.kill(runner.process.pid, 0)
 
 
-@pytest.mark.usefixtures("root", "leaves_nothing")
+@pytest.mark.usefixtures("leaves_nothing")
 def test_a_runner_around_the_native_one_starts_a_process() -> None:
     """A runner may do something of its own and leave the start to the native one."""
     seen = []
@@ -193,15 +196,15 @@ def test_a_runner_around_the_native_one_starts_a_process() -> None:
             seen.append(command.args)
             return NativeCommandRunner().start(command)
 
-    done = NamespacingExecer(Logging(), max_uid=33).run("/bin/echo", "hello")
+    done = NamespacingExecer(Logging(), **OWN_MAP).run("/bin/echo", "hello")
     assert (done.stdout, done.returncode) == ("hello\n", 0)
     assert seen == [("/bin/echo", "hello")]
 
 
-@pytest.mark.usefixtures("root", "leaves_nothing")
+@pytest.mark.usefixtures("leaves_nothing")
 def test_a_start_within_a_failing_runner_ends_only_its_own() -> None:
     """What other starts of this thread have left running is not touched."""
-    with NamespacingExecer(max_uid=33).start("/bin/sleep", "60") as other:
+    with NamespacingExecer(**OWN_MAP).start("/bin/sleep", "60") as other:
         with pytest.raises(StartError):
-            NamespacingExecer(StartsThenFails(OSError("late")), max_uid=33).exec("/bin/sleep", "60")
+            NamespacingExecer(StartsThenFails(OSError("late")), **OWN_MAP).exec("/bin/sleep", "60")
         assert other.poll() is None

@@ -228,6 +228,7 @@ def test_a_number_that_does_not_fit_names_its_line() -> None:
     assert not isinstance(caught.value, TypeError)
 
 
+@pytest.mark.anywhere
 @given(maps())
 def test_a_map_is_a_sequence_of_its_lines(id_map: IDMap) -> None:
     """Length, iteration, index, slice and membership agree with `mappings`."""
@@ -239,6 +240,7 @@ def test_a_map_is_a_sequence_of_its_lines(id_map: IDMap) -> None:
         assert id_map[0] in id_map
 
 
+@pytest.mark.anywhere
 @given(maps(), maps())
 def test_maps_are_equal_when_their_lines_are(one: IDMap, other: IDMap) -> None:
     """And then they have the same hash; the order of the lines counts."""
@@ -293,6 +295,7 @@ def test_a_map_cannot_be_changed() -> None:
 # -- text --------------------------------------------------------------------
 
 
+@pytest.mark.anywhere
 @given(maps() | st.lists(any_lines, max_size=4).map(IDMap))
 def test_what_a_map_prints_parses_to_the_same_map(id_map: IDMap) -> None:
     """In the kernel's columns and in the shortest form; the broken ones as well."""
@@ -364,6 +367,7 @@ def test_parse_names_the_line_that_is_no_line(broken: str, before: int) -> None:
     assert not isinstance(caught.value, TypeError)
 
 
+@pytest.mark.anywhere
 @given(st.text(alphabet="0123456789 \t\n\r\x00\xa0\u0663-+xb'", max_size=40) | st.text(max_size=20))
 def test_parse_reads_any_text_or_says_where_it_cannot(text: str) -> None:
     """No other error than `IDMapError` comes out, and the line it names is there."""
@@ -417,6 +421,7 @@ def test_parse_takes_text_only(text: Any) -> None:
 # -- translating -------------------------------------------------------------
 
 
+@pytest.mark.anywhere
 @given(sound_maps(), st.data())
 def test_translation_goes_there_and_back(id_map: IDMap, data: st.DataObject) -> None:
     """to_container undoes to_host and the other way round, for each ID that is mapped."""
@@ -427,6 +432,7 @@ def test_translation_goes_there_and_back(id_map: IDMap, data: st.DataObject) -> 
     assert id_map.to_container(outside) == inside
 
 
+@pytest.mark.anywhere
 @given(sound_maps(), st.integers(0, 2**32 - 1) | st.integers(0, 300_000))
 def test_what_is_not_mapped_is_none(id_map: IDMap, number: int) -> None:
     """None on either side exactly where no line reaches; never a guess."""
@@ -449,6 +455,7 @@ def test_what_is_no_id_is_not_mapped(number: int) -> None:
     assert whole.to_container(number) is None
 
 
+@pytest.mark.anywhere
 @given(sound_maps(), sound_maps(), st.data())
 def test_composing_maps_composes_their_translations(
     inner: IDMap, outer: IDMap, data: st.DataObject
@@ -468,6 +475,7 @@ def test_composing_maps_composes_their_translations(
         assert composed.to_host(number) == (None if between is None else outer.to_host(between))
 
 
+@pytest.mark.anywhere
 @given(sound_maps(), sound_maps())
 def test_a_composed_map_is_sound_and_sorted(inner: IDMap, outer: IDMap) -> None:
     """It has no overlaps, its lines are in the order of the IDs inside, and none is empty."""
@@ -476,12 +484,14 @@ def test_a_composed_map_is_sound_and_sorted(inner: IDMap, outer: IDMap) -> None:
     assert composed == IDMap() or composed.validate() is composed
 
 
+@pytest.mark.anywhere
 @given(sound_maps(4), sound_maps(4), sound_maps(4))
 def test_composing_is_associative(one: IDMap, two: IDMap, three: IDMap) -> None:
     """Three levels of namespaces, whichever two are composed first."""
     assert one.compose(two).compose(three) == one.compose(two.compose(three))
 
 
+@pytest.mark.anywhere
 @given(sound_maps())
 def test_the_whole_range_changes_nothing(id_map: IDMap) -> None:
     """The initial user namespace's map is the neutral one, on either side."""

@@ -3,8 +3,8 @@
 Each map is really written, to a child in a new user namespace, by a helper
 process that stands where the writer stands; see ``idmap_kernel_helper.py``.
 
-As root these tests fail where they cannot run; anybody else is an ordinary
-user of the kernel, and only what needs root is skipped.
+Anybody but root is an ordinary user of the kernel, and only what needs root is
+skipped.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pytest
+from conftest import need
+from drivers.whoever import IS_ROOT
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 from strategies import maps
@@ -30,14 +32,9 @@ from nsexplore.errors import IDMapError
 from nsexplore.idmap import IDMap, IDMapping, MapWriter
 from nsexplore.mapwriters import writer_now
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="user namespaces are Linux's: there is no kernel to ask here"
-)
-
 Kind = Literal["uid", "gid"]
 KINDS: tuple[Kind, ...] = ("uid", "gid")
 HELPER = Path(__file__).with_name("idmap_kernel_helper.py")
-IS_ROOT = sys.platform == "linux" and os.geteuid() == 0
 
 # The parent's maps in the nested places. Inside, lines touch each other (0-4, 5-14)
 # that lie apart outside; the last one ends at the last ID there is. More than five
@@ -136,26 +133,12 @@ def places() -> Iterator[Places]:
         def place(name: str) -> Place:
             if name not in opened:
                 config = PLACES[name]
-                if not IS_ROOT and name != "ordinary user":
-                    pytest.skip(f"needs root of this machine, to stand where {name!r} does")
+                need("user namespaces" if name == "ordinary user" else "root")
                 opened[name] = Place(config if IS_ROOT else {})
                 stack.callback(opened[name].close)
-                if not IS_ROOT:
-                    require_user_namespaces(opened[name])
             return opened[name]
 
         yield place
-
-
-def require_user_namespaces(place: Place) -> None:
-    """Skip where this kernel gives an ordinary user no user namespace (root fails instead)."""
-    try:
-        answer = place.write("uid", f"0 {os.geteuid()} 1")
-    except AssertionError as error:
-        pytest.skip(f"an ordinary user may not make a user namespace here: {error}")
-    if answer.errno:
-        name = errno.errorcode[answer.errno]
-        pytest.skip(f"an ordinary user may not map its own UID here: {name}")
 
 
 def verdict(id_map: IDMap, kind: Kind, writer: MapWriter | None) -> IDMapError | None:
@@ -361,9 +344,9 @@ def test_parse_takes_and_refuses_the_texts_that_the_kernel_does(places: Places) 
     agrees()
 
 
+@pytest.mark.needs("user namespaces")
 def test_a_new_namespace_takes_deny_over_from_its_parent() -> None:
     """Where setgroups is denied already, `writer_now` says so, and the kernel acts so."""
-    text = "0 1000 1\n" if IS_ROOT else f"0 {os.geteuid()} 1\n"
     script = (
         "import os, sys; sys.path[:0] = sys.argv[1:3]\n"
         "import idmap_kernel_helper as helper\n"
@@ -383,6 +366,4 @@ def test_a_new_namespace_takes_deny_over_from_its_parent() -> None:
     done = subprocess.run(
         [sys.executable, "-c", script, str(HELPER.parent), root], capture_output=True, text=True
     )
-    if done.returncode and not IS_ROOT:
-        pytest.skip(f"an ordinary user may not make {text!r} here: {done.stderr.strip()}")
     assert done.stdout.split() == ["True", "0"], done.stderr

@@ -9,11 +9,12 @@ import threading
 from pathlib import Path
 
 import pytest
+from drivers.whoever import OWN_MAP, UNMAPPED
 
 import nsexplore as nx
 from nsexplore.procfs import number_in_proc, parse_status, read_text
 
-pytestmark = pytest.mark.usefixtures("root", "leaves_nothing")
+pytestmark = pytest.mark.usefixtures("leaves_nothing")
 
 EIGHT = [kind.name for kind in nx.KINDS]
 
@@ -40,14 +41,15 @@ def test_this_process_sees_itself() -> None:
     assert view.capabilities.effective.mask == int(status_of(os.getpid())["CapEff"], 16)
     assert view.nspid[-1] == os.getpid()
     assert view.ppid == os.getppid()
-    assert view.no_new_privs is False
+    assert view.no_new_privs == bool(int(status_of(os.getpid())["NoNewPrivs"]))
     assert view.unreadable == {}
 
 
+@pytest.mark.needs("user namespaces")
 def test_a_child_in_new_namespaces_shows_who_owns_them() -> None:
     """NS_GET_USERNS, NS_GET_PARENT and NS_GET_OWNER_UID agree with who made what."""
     here = nx.inspect(os.getpid())
-    with nx.NamespacingExecer(max_uid=65535).start("/bin/sleep", "60") as process:
+    with nx.NamespacingExecer(**OWN_MAP).start("/bin/sleep", "60") as process:
         view = nx.inspect(process)
     own = here.namespaces["user"].id
     user = view.namespaces["user"]
@@ -60,6 +62,7 @@ def test_a_child_in_new_namespaces_shows_who_owns_them() -> None:
         assert view.namespaces[kind] == here.namespaces[kind]
 
 
+@pytest.mark.needs("root")
 def test_in_privileged_mode_the_machine_s_user_namespace_owns_what_is_new() -> None:
     """Which is why root inside is the machine's real root."""
     here = nx.inspect(os.getpid())
@@ -142,7 +145,7 @@ def test_a_thread_is_said_to_be_one() -> None:
 
 def test_an_ended_process_of_ours_points_to_its_birth_view() -> None:
     """The Process is there, its namespaces are not."""
-    process = nx.NamespacingExecer(max_uid=33).start("/bin/true")
+    process = nx.NamespacingExecer(**UNMAPPED).start("/bin/true")
     process.wait()
     with pytest.raises(ProcessLookupError, match="birth"):
         nx.inspect(process)

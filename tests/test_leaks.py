@@ -17,14 +17,15 @@ from typing import Any
 
 import pytest
 from conftest import children, eventually, open_descriptors
+from drivers.whoever import OWN_MAP
 
 import nsexplore as nx
 from nsexplore import reaping
 
-pytestmark = pytest.mark.usefixtures("root", "leaves_nothing")
+pytestmark = pytest.mark.usefixtures("leaves_nothing")
 
 DRIVERS = Path(__file__).with_name("drivers")
-GARDEN = nx.NamespacingExecer(max_uid=65535)
+EXECER = nx.NamespacingExecer(**OWN_MAP)
 DROPPED = pytest.mark.filterwarnings("ignore:.*was dropped while it ran:ResourceWarning")
 
 
@@ -51,21 +52,21 @@ def test_thousands_of_starts_leave_nothing(threads: int) -> None:
 
 
 def running() -> Any:
-    return GARDEN.start("/bin/sleep", "60")
+    return EXECER.start("/bin/sleep", "60")
 
 
 def talking() -> Any:
-    return GARDEN.start("/bin/cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    return EXECER.start("/bin/cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def ended() -> Any:
-    process = GARDEN.start("/bin/true")
+    process = EXECER.start("/bin/true")
     os.waitid(os.P_PIDFD, process.pidfd, os.WEXITED | os.WNOWAIT)
     return process
 
 
 def waited_for() -> Any:
-    process = GARDEN.start("/bin/true")
+    process = EXECER.start("/bin/true")
     process.wait()
     return process
 
@@ -120,7 +121,7 @@ def test_a_process_left_or_closed_is_gone_and_reaped(make: Callable[[], Any]) ->
 def test_a_running_process_costs_one_descriptor() -> None:
     """Its pidfd, and nothing of the start; none once it has been waited for."""
     before = open_descriptors()
-    process = GARDEN.start("/bin/sleep", "60")
+    process = EXECER.start("/bin/sleep", "60")
     now = open_descriptors()
     assert [now[fd] for fd in now.keys() - before.keys()] == ["anon_inode:[pidfd]"]
     process.kill()
@@ -166,12 +167,12 @@ def test_a_forked_copy_ends_nothing(end: str) -> None:
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_a_forked_copy_reaps_its_own_only() -> None:
     """The reaper's books are not copied: the copy can exec, and the parent's live on."""
-    pid = GARDEN.exec("/bin/sleep", "60")
+    pid = EXECER.exec("/bin/sleep", "60")
     copy = os.fork()
     if copy == 0:
         code = 1
         try:
-            own = GARDEN.exec("/bin/true")
+            own = EXECER.exec("/bin/true")
             code = 0 if eventually(lambda: not Path(f"/proc/{own}").exists()) else 2
         finally:
             os._exit(code)
@@ -183,7 +184,7 @@ def test_a_forked_copy_reaps_its_own_only() -> None:
 
 def test_exec_can_be_waited_for_and_is_reaped_otherwise() -> None:
     """For a second the PID is the caller's to wait for; then all zombies are reaped."""
-    pids = [GARDEN.exec("/bin/sh", "-c", f"exit {n}") for n in range(8)]
+    pids = [EXECER.exec("/bin/sh", "-c", f"exit {n}") for n in range(8)]
     assert os.waitstatus_to_exitcode(os.waitpid(pids[3], 0)[1]) == 3
     time.sleep(0.5)
     assert os.waitstatus_to_exitcode(os.waitpid(pids[5], 0)[1]) == 5
@@ -203,8 +204,8 @@ def test_the_reaper_lives_as_long_as_there_is_something_to_reap(
         return sum(thread.name == "nsexplore-reaper" for thread in threading.enumerate())
 
     for _ in range(2):
-        pid = GARDEN.exec("/bin/sleep", "60")
-        second = GARDEN.exec("/bin/sleep", "60")
+        pid = EXECER.exec("/bin/sleep", "60")
+        second = EXECER.exec("/bin/sleep", "60")
         assert reapers() == 1
         os.kill(pid, signal.SIGKILL)
         assert eventually(lambda pid=pid: not Path(f"/proc/{pid}").exists(), seconds=3)
@@ -217,10 +218,10 @@ def test_the_reaper_lives_as_long_as_there_is_something_to_reap(
 def test_the_reaper_keeps_apart_processes_of_the_same_descriptor() -> None:
     """A pidfd's number is used again at once: the next process is not reaped in its stead."""
     for _ in range(3):
-        pid = GARDEN.exec("/bin/true")
+        pid = EXECER.exec("/bin/true")
         os.waitpid(pid, 0)
     time.sleep(1.1)
-    alive = GARDEN.exec("/bin/sleep", "60")
+    alive = EXECER.exec("/bin/sleep", "60")
     time.sleep(0.2)
     assert Path(f"/proc/{alive}").exists()
     os.kill(alive, signal.SIGKILL)

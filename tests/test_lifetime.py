@@ -19,14 +19,15 @@ from typing import Any
 
 import pytest
 from conftest import eventually
+from drivers.whoever import OWN_MAP, ROOTLESS, UNMAPPED
 
 import nsexplore as nx
 
-pytestmark = pytest.mark.usefixtures("root", "leaves_nothing")
+pytestmark = pytest.mark.usefixtures("leaves_nothing")
 
 DRIVERS = Path(__file__).with_name("drivers")
+EXECER = nx.NamespacingExecer(**OWN_MAP)
 GARDEN = nx.NamespacingExecer(max_uid=65535)
-PRIVILEGED = nx.NamespacingExecer(privileged=True)
 
 PR_GET_DUMPABLE, PR_SET_DUMPABLE = 3, 4
 libc = ctypes.CDLL(None, use_errno=True)
@@ -44,12 +45,23 @@ def driver(name: str, *args: str, **options: Any) -> Iterator[subprocess.Popen[s
             process.kill()
 
 
+def run(code: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that may import what drivers do."""
+    return subprocess.run(
+        [sys.executable, *options, "-c", code],
+        cwd=DRIVERS,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=40,
+    )
+
+
 def ended(pidfd: int, seconds: float = 0) -> bool:
     """Return whether the process behind a pidfd ends within so many seconds."""
     return bool(select.select([pidfd], [], [], seconds)[0])
 
 
-@pytest.mark.usefixtures("leaves_nothing")
 def test_a_killed_notebook_takes_its_processes_along_but_the_detached() -> None:
     """SIGKILL for the parent: started in any way, from any thread, at any stop of a step."""
     with driver("mortal.py") as process:
@@ -77,7 +89,8 @@ def test_a_detached_process_survives_the_end_of_the_interpreter(how: str) -> Non
     """Handed to the reaper, held by a name, or dropped: an orderly end does not kill it."""
     code = f"""if True:
         import nsexplore as nx
-        execer = nx.NamespacingExecer(privileged=True, detached=True)
+        from whoever import OWN_MAP
+        execer = nx.NamespacingExecer(**OWN_MAP, detached=True)
         if {how!r} == "exec":
             print(execer.exec("/bin/sleep", "60"))
         else:
@@ -86,7 +99,9 @@ def test_a_detached_process_survives_the_end_of_the_interpreter(how: str) -> Non
             if {how!r} == "drop":
                 del process
     """
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=DRIVERS, check=True, capture_output=True, text=True
+    )
     pid = int(done.stdout)
     try:
         assert done.stderr == ""
@@ -98,7 +113,7 @@ def test_a_detached_process_survives_the_end_of_the_interpreter(how: str) -> Non
 def test_a_process_outlives_the_thread_that_started_it() -> None:
     """The parent-death signal is about the notebook, not about one of its threads."""
     processes: list[Any] = []
-    thread = threading.Thread(target=lambda: processes.append(GARDEN.start("/bin/sleep", "60")))
+    thread = threading.Thread(target=lambda: processes.append(EXECER.start("/bin/sleep", "60")))
     thread.start()
     thread.join()
     with processes[0] as process:
@@ -109,11 +124,12 @@ def test_ctrl_c_does_not_reach_the_child() -> None:
     """SIGINT to the whole process group of the notebook, as the terminal sends it."""
     code = """if True:
         import signal, nsexplore as nx
+        from whoever import OWN_MAP
         children = [
             nx.NamespacingExecer(privileged=True, clone_flags=nx.CloneFlags(0)).start(
                 "/bin/sleep", "60"
             ),
-            nx.NamespacingExecer(max_uid=65535).start("/bin/sleep", "60"),
+            nx.NamespacingExecer(**OWN_MAP).start("/bin/sleep", "60"),
         ]
         try:
             print("ready", flush=True)
@@ -124,7 +140,11 @@ def test_ctrl_c_does_not_reach_the_child() -> None:
             child.close()
     """
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, process_group=0
+        [sys.executable, "-c", code],
+        cwd=DRIVERS,
+        stdout=subprocess.PIPE,
+        text=True,
+        process_group=0,
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -152,7 +172,8 @@ def test_a_start_that_takes_forever_can_be_interrupted(tmp_path: Path) -> None:
     """Ctrl-C while the child hangs before execve: the child is killed, the start raises."""
     code = """if True:
         import os, signal, sys, threading, time, nsexplore as nx
-        execer = nx.NamespacingExecer(max_uid=65535)
+        from whoever import OWN_MAP
+        execer = nx.NamespacingExecer(**OWN_MAP)
         step = execer.step("/bin/sleep", "60")
         while step.state != "released":
             step.next()
@@ -164,9 +185,7 @@ def test_a_start_that_takes_forever_can_be_interrupted(tmp_path: Path) -> None:
         except KeyboardInterrupt:
             print("interrupted", step.state, os.path.exists(f"/proc/{pid}"))
     """
-    done = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=20
-    )
+    done = run(code)
     assert done.stdout == "interrupted ended False\n"
 
 
@@ -192,8 +211,9 @@ def test_an_ignored_sigchld_loses_exit_statuses_only() -> None:
     """Where children are reaped by the kernel, starts and failures are as ever, and none hangs."""
     code = """if True:
         import signal, nsexplore as nx
+        from whoever import OWN_MAP
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        execer = nx.NamespacingExecer(max_uid=65535)
+        execer = nx.NamespacingExecer(**OWN_MAP)
         try:
             execer.start("/missing")
         except nx.StartError as error:
@@ -203,10 +223,7 @@ def test_an_ignored_sigchld_loses_exit_statuses_only() -> None:
             pass
         print(process.returncode, execer.exec("/bin/true") > 0)
     """
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        check=True, capture_output=True, text=True, timeout=20,
-    )  # fmt: skip
+    done = run(code, "-W", "ignore")
     assert done.stdout.splitlines() == ["execve 2", "hello", "255 True"]
     assert done.stderr == ""
 
@@ -215,7 +232,8 @@ def test_somebody_elses_wait_for_any_child_disturbs_no_start() -> None:
     """A thread that reaps whatever ends takes exit statuses away, and nothing else."""
     code = """if True:
         import os, threading, nsexplore as nx
-        execer, over = nx.NamespacingExecer(max_uid=65535), threading.Event()
+        from whoever import OWN_MAP
+        execer, over = nx.NamespacingExecer(**OWN_MAP), threading.Event()
         def thief():
             while not over.is_set():
                 try:
@@ -237,10 +255,7 @@ def test_somebody_elses_wait_for_any_child_disturbs_no_start() -> None:
         thread.join()
         print(steps, len(os.listdir("/proc/self/fd")))
     """
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        check=True, capture_output=True, text=True, timeout=40,
-    )  # fmt: skip
+    done = run(code, "-W", "ignore")
     assert done.stdout == "{('execve', 2)} 4\n"
 
 
@@ -248,8 +263,9 @@ def test_a_reset_sigpipe_does_not_kill_the_notebook() -> None:
     """With SIGPIPE at its default, as command line tools set it, a dead child is an error only."""
     code = """if True:
         import os, signal, nsexplore as nx
+        from whoever import OWN_MAP
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        with nx.NamespacingExecer(max_uid=65535).step("/bin/true") as step:
+        with nx.NamespacingExecer(**OWN_MAP).step("/bin/true") as step:
             os.kill(step.pid, signal.SIGKILL)
             os.waitid(os.P_PIDFD, step.pidfd, os.WEXITED | os.WNOWAIT)
             try:
@@ -257,13 +273,11 @@ def test_a_reset_sigpipe_does_not_kill_the_notebook() -> None:
             except nx.StartError:
                 print("error")
     """
-    done = subprocess.run(
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=20
-    )
+    done = run(code)
     assert done.stdout == "error\n"
 
 
-# -- the dumpable trap ------------------------------------------------------
+# -- the dumpable trap: garden's map changes credentials, which the rootless one does not ---
 
 
 def dumpable() -> int:
@@ -282,6 +296,7 @@ def step_at(state: str, execer: nx.NamespacingExecer = GARDEN) -> Any:
     return step
 
 
+@pytest.mark.needs("root")
 @pytest.mark.parametrize("end", ["finish", "close", "kill"])
 def test_this_process_is_guarded_while_a_changed_child_shares_its_memory(end: str) -> None:
     """Not dumpable from the child's new credentials to its execve or end, then as before."""
@@ -301,6 +316,7 @@ def test_this_process_is_guarded_while_a_changed_child_shares_its_memory(end: st
         assert dumpable() == 1
 
 
+@pytest.mark.needs("root")
 def test_the_last_of_several_children_lifts_the_guard() -> None:
     """While one such child is left in our memory, the others' execve does not lift it."""
     with step_at("released") as first, step_at("released") as second:
@@ -313,12 +329,13 @@ def test_the_last_of_several_children_lifts_the_guard() -> None:
 
 
 def test_children_without_new_credentials_need_no_guard() -> None:
-    """Privileged and rootless starts keep our own credentials, and us dumpable."""
-    for execer in (PRIVILEGED, nx.NamespacingExecer(id_map="rootless")):
+    """Unmapped and rootless starts keep our own credentials, and us dumpable."""
+    for execer in (nx.NamespacingExecer(**UNMAPPED), nx.NamespacingExecer(**ROOTLESS)):
         with step_at("released", execer):
             assert dumpable() == 1
 
 
+@pytest.mark.needs("root")
 def test_a_process_that_was_not_dumpable_stays_so() -> None:
     """What is put back is what was there before."""
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
@@ -336,9 +353,9 @@ def test_eight_threads_leave_it_as_it_was() -> None:
 
     def storm() -> None:
         for _ in range(20):
-            GARDEN.run("/bin/true")
+            EXECER.run("/bin/true")
             with suppress(nx.StartError):
-                GARDEN.start("/missing")
+                EXECER.start("/missing")
 
     threads = [threading.Thread(target=storm) for _ in range(8)]
     for thread in threads:
@@ -348,6 +365,7 @@ def test_eight_threads_leave_it_as_it_was() -> None:
     assert dumpable() == 1
 
 
+@pytest.mark.needs("root")
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_a_forked_copy_is_dumpable_again() -> None:
     """The guard is for the memory that is shared with a child; a copy's is not."""
@@ -393,6 +411,7 @@ def attack(pid: int) -> str:
     return " ".join(worked)
 
 
+@pytest.mark.needs("root")
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_the_mapped_host_uid_cannot_get_at_the_memory_of_a_held_child() -> None:
     """Others of host UID 65535 may signal the waiting child, and neither trace nor read it."""
@@ -401,6 +420,7 @@ def test_the_mapped_host_uid_cannot_get_at_the_memory_of_a_held_child() -> None:
         assert as_host_uid(65535, lambda: attack(step.pid)) == "kill"
 
 
+@pytest.mark.needs("root")
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_that_attack_works_on_a_process_without_the_guard() -> None:
     """The control: a dumpable process of the same UID and no namespaces can be read and traced."""

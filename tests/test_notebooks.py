@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +22,9 @@ from nbval.plugin import find_comment_markers, get_sanitize_patterns
 
 import nsexplore as nx
 from nsexplore import pytest_plugin
+from nsexplore.book import Book
 from nsexplore.pytest_plugin import SANITIZER
+from nsexplore.recording import Recording
 
 NOTEBOOKS = sorted(notebook_tool.NOTEBOOKS.glob("*.ipynb"))
 REFRESH = "the notebook and the package disagree; if the package is right: python {} {}"
@@ -60,6 +65,12 @@ def validate(notebook: Path, *options: str) -> tuple[dict[str, int], set[int], s
     return outcomes, {int(number) for number in failed}, done.stdout
 
 
+def copied(path: Path, folder: Path) -> Path:
+    """Copy a notebook, and the recordings beside it, to where it may leave things."""
+    shutil.copytree(path.parent / "recordings", folder / "recordings")
+    return Path(shutil.copy(path, folder))
+
+
 # -- the notebooks --------------------------------------------------------------
 
 
@@ -75,8 +86,7 @@ def test_every_cell_shows_what_is_saved(
     path: Path, options: tuple[str, ...], tmp_path: Path
 ) -> None:
     """Strictly, in text and HTML, one run after the other, by each way to name the rules."""
-    copy = tmp_path / path.name
-    copy.write_bytes(path.read_bytes())
+    copy = copied(path, tmp_path)
     cells = code_cells(nbformat.read(path, as_version=4))
     outcomes, _, printed = validate(copy, *options)
     command = REFRESH.format("tests/notebook_tool.py", f"notebooks/{path.name}")
@@ -102,7 +112,7 @@ def test_an_output_that_was_changed_is_found_in_every_cell(
                 shown = output.data[kind]
                 output.data[kind] = re.sub(r"<t[dh]\b[^>]*>", r"\g<0>changed", shown, count=1)
                 changed.add(number)
-    copy = tmp_path / path.name
+    copy = copied(path, tmp_path)
     nbformat.write(notebook, copy)
     outcomes, failed, printed = validate(copy, *BY_FILE)
     assert failed == changed, printed
@@ -133,6 +143,105 @@ def test_a_notebook_names_no_folder_of_the_machine_it_was_made_on(path: Path) ->
     """It reads the same on any."""
     text = path.read_text(encoding="utf-8")
     found = re.findall(r"(?<![\w./])/(?:home|opt|root|srv|tmp|Users|var|venv|work)\b[^\s<]*", text)
+    assert not found
+
+
+# -- where nothing can be started -----------------------------------------------
+
+STARTS = re.compile(r"\.(?:run|start|step)\(|= diagnose\(")
+ASKS = re.compile(r"^diagnosis = nx\.doctor\(\)", re.MULTILINE)
+SHOWS = re.compile(
+    'aria-label="(?:Process|Completed process|Stopped start|Timeline|Recording)"|<th>recorded on '
+)
+MARK = re.compile(r"recorded on \d{4}-\d\d-\d\d")
+LOCKED_DOWN = Path(__file__).with_name("locked_down.py")
+
+
+@pytest.fixture(scope="module")
+def locked_down(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Any]:
+    """Return what runs a notebook, beside its recordings, where nothing can be started."""
+    folder = tmp_path_factory.mktemp("locked") / "notebooks"
+    shutil.copytree(notebook_tool.NOTEBOOKS, folder)
+    run = (
+        "import pathlib, sys, notebook_tool\n"
+        "notebook_tool.execute(pathlib.Path(sys.argv[1]), record=False)"
+    )
+
+    @cache
+    def execute(path: Path) -> Any:
+        env = apart(folder.parent / "jupyter") | {"PYTHONPATH": _python_path()}
+        subprocess.run(
+            [sys.executable, LOCKED_DOWN, sys.executable, "-c", run, folder / path.name],
+            env=env,
+            check=True,
+            timeout=100,
+        )
+        assert eventually(lambda: not still_running(env)), still_running(env)
+        return nbformat.read(folder / path.name, as_version=4)
+
+    return execute
+
+
+def _python_path() -> str:
+    return os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+
+
+def printed(cell: nbformat.NotebookNode) -> dict[str, list[str]]:
+    """Return what a cell shows, by MIME type; what it prints is text/plain, too."""
+    found: dict[str, list[str]] = {}
+    for output in cell.outputs:
+        for mime, shown in output.get("data", {"text/plain": output.get("text", "")}).items():
+            found.setdefault(mime, []).append(shown)
+    return found
+
+
+@each_notebook
+def test_a_notebook_runs_where_nothing_can_be_started(
+    path: Path, locked_down: Callable[[Path], Any]
+) -> None:
+    """From top to bottom, without an error; each cell that starts or shows a process says so."""
+    marked = 0
+    for cell in code_cells(locked_down(path)):
+        shown = printed(cell)
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr"
+        if STARTS.search(cell.source):
+            assert MARK.search("".join(shown["text/plain"])), cell.source
+            marked += 1
+        if SHOWS.search("".join(shown.get("text/html", ()))):
+            for pictures in shown.values():
+                assert MARK.search("".join(pictures)), cell.source
+            marked += 1
+    assert marked >= 8
+
+
+@each_notebook
+def test_a_recording_shows_what_is_saved_in_the_notebook(
+    path: Path, locked_down: Callable[[Path], Any]
+) -> None:
+    """Both are of one kind of start: but for the marks, they differ no more than any two."""
+
+    def words(cell: nbformat.NotebookNode) -> list[str]:
+        text = "\n".join(printed(cell).get("text/plain", ()))
+        text = re.sub(rf"{MARK.pattern} \(.+\n|◉ {MARK.pattern}.*\n|{MARK.pattern}", "", text)
+        return sanitized(text).split()
+
+    saved = code_cells(nbformat.read(path, as_version=4))
+    shown = code_cells(locked_down(path))
+    for here, there in zip(shown, saved, strict=True):
+        # What the doctor says of the machine itself is never a recording.
+        assert words(here) == words(there) or ASKS.search(here.source)
+
+
+@each_notebook
+def test_the_recordings_of_a_notebook_are_a_book(path: Path) -> None:
+    """Sound, without any folder of the machine that it was made on."""
+    book = notebook_tool.NOTEBOOKS / "recordings" / f"{path.stem}.json"
+    assert isinstance(Recording.load(book).value, Book)
+    found = re.findall(
+        r"(?<![\w./])/(?:home|opt|root|srv|tmp|Users|var|venv|work)\b[^\s\"]*", book.read_text()
+    )
     assert not found
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from checkout import ROOT, files_of_the_project
 
+pytestmark = pytest.mark.anywhere
+
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 MACHINE = os.uname().machine
 

@@ -9,30 +9,43 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import eventually
+from drivers.whoever import BARE, OWN_MAP
 
 import nsexplore as nx
 
-pytestmark = pytest.mark.usefixtures("root", "leaves_nothing")
+pytestmark = pytest.mark.usefixtures("leaves_nothing")
 
 PIPE = subprocess.PIPE
 
 
-@pytest.fixture(params=[False, True], ids=["unprivileged", "privileged"])
+BARELY = nx.NamespacingExecer(**BARE)
+IN_NAMESPACES = [
+    pytest.param({"privileged": True}, id="privileged", marks=pytest.mark.needs("root")),
+    pytest.param(OWN_MAP, id="unprivileged", marks=pytest.mark.needs("user namespaces")),
+]
+
+
+@pytest.fixture(params=IN_NAMESPACES)
+def namespaced(request: pytest.FixtureRequest) -> nx.NamespacingExecer:
+    return nx.NamespacingExecer(**request.param)
+
+
+@pytest.fixture(params=[*IN_NAMESPACES, pytest.param(BARE, id="bare")])
 def execer(request: pytest.FixtureRequest) -> nx.NamespacingExecer:
-    if request.param:
-        return nx.NamespacingExecer(privileged=True)
-    return nx.NamespacingExecer(max_uid=65535)
+    return nx.NamespacingExecer(**request.param)
 
 
 def test_run_returns_both_outputs_as_text_and_the_exit_status(
     execer: nx.NamespacingExecer,
 ) -> None:
-    """The main job in one call, in both modes."""
+    """The main job in one call, in each mode."""
     done = execer.run("/bin/sh", "-c", "id -u; echo oops >&2; exit 7")
-    assert (done.stdout, done.stderr, done.returncode) == ("0\n", "oops\n", 7)
+    own = f"{os.getuid()}\n" if execer.clone_flags == 0 else "0\n"
+    assert (done.stdout, done.stderr, done.returncode) == (own, "oops\n", 7)
     assert done.args == ("/bin/sh", "-c", "id -u; echo oops >&2; exit 7")
     with pytest.raises(subprocess.CalledProcessError):
         done.check_returncode()
@@ -56,7 +69,7 @@ def test_a_child_that_does_not_read_its_input_is_no_error(execer: nx.Namespacing
 
 def test_100_megabytes_of_output_are_kept_and_shown_bounded() -> None:
     """All of it is in stdout; what a notebook would show of it is short."""
-    done = nx.NamespacingExecer(max_uid=33).run("/usr/bin/head", "-c", "100000000", "/dev/zero")
+    done = BARELY.run("/usr/bin/head", "-c", "100000000", "/dev/zero")
     assert len(done.stdout) == 100_000_000
     assert all(len(shown) < 100_000 for shown in done._repr_mimebundle_().values())
 
@@ -85,9 +98,6 @@ def _sleeping(mark: str) -> bool:
     return False
 
 
-BARE = nx.NamespacingExecer(privileged=True, clone_flags=nx.CloneFlags.NEWUTS)
-
-
 @pytest.mark.parametrize("end", ["timeout", "with", "drop"])
 def test_children_of_a_leader_that_has_ended_are_ended_with_their_group(end: str) -> None:
     """Without a PID namespace nothing else takes them along."""
@@ -95,9 +105,10 @@ def test_children_of_a_leader_that_has_ended_are_ended_with_their_group(end: str
     script = f"sleep {mark} & echo here"
     if end == "timeout":
         with pytest.raises(subprocess.TimeoutExpired):
-            BARE.run("/bin/sh", "-c", script, timeout=0.3)
+            BARELY.run("/bin/sh", "-c", script, timeout=0.3)
     else:
-        process = BARE.start("/bin/sh", "-c", script)
+        process = BARELY.start("/bin/sh", "-c", script)
+        os.waitid(os.P_PIDFD, process.pidfd, os.WEXITED | os.WNOWAIT)
         assert eventually(lambda: _sleeping(mark))
         if end == "with":
             process.close()
@@ -110,7 +121,7 @@ def test_a_group_is_not_signalled_once_its_number_may_be_another_s(
 ) -> None:
     """After wait() the number is free: close() leaves it alone."""
     killed: list[int] = []
-    process = BARE.start("/bin/true")
+    process = BARELY.start("/bin/true")
     process.wait()
     monkeypatch.setattr(os, "killpg", lambda pid, _: killed.append(pid))
     process.close()
@@ -190,9 +201,8 @@ def test_a_timeout_may_be_longer_than_poll_takes(execer: nx.NamespacingExecer) -
 
 def test_a_timeout_without_a_pid_namespace_ends_the_process_group() -> None:
     """No PID 1 dies there: the grandchild is ended as a member of the group."""
-    execer = nx.NamespacingExecer(privileged=True, clone_flags=nx.CloneFlags.NEWUTS)
     with pytest.raises(subprocess.TimeoutExpired) as caught:
-        execer.run("/bin/sh", "-c", "sleep 60 & echo $!; wait", timeout=0.3)
+        BARELY.run("/bin/sh", "-c", "sleep 60 & echo $!; wait", timeout=0.3)
     grandchild = int(caught.value.output)
     assert eventually(lambda: not _runs(grandchild))
 
@@ -259,14 +269,14 @@ def test_poll_wait_and_kill(execer: nx.NamespacingExecer) -> None:
         process.terminate()
 
 
-def test_term_reaches_pid_1_only_with_a_handler(execer: nx.NamespacingExecer) -> None:
+def test_term_reaches_pid_1_only_with_a_handler(namespaced: nx.NamespacingExecer) -> None:
     """pid_namespaces(7): init ignores what it does not handle."""
-    with execer.start("/bin/sleep", "60") as process:
+    with namespaced.start("/bin/sleep", "60") as process:
         process.terminate()
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=0.1)
     script = "trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done"
-    with execer.start("/bin/sh", "-c", script, stdout=PIPE) as process:
+    with namespaced.start("/bin/sh", "-c", script, stdout=PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.terminate()
@@ -310,9 +320,10 @@ def test_dropping_a_running_process_ends_it_with_a_warning(
     assert not Path(f"/proc/{pid}").exists()
 
 
-def test_a_detached_process_is_not_ended_when_dropped() -> None:
+@pytest.mark.parametrize("options", IN_NAMESPACES)
+def test_a_detached_process_is_not_ended_when_dropped(options: dict[str, Any]) -> None:
     """That is what detached means; it is reaped all the same."""
-    execer = nx.NamespacingExecer(max_uid=65535, detached=True)
+    execer = nx.NamespacingExecer(**options, detached=True)
     process = execer.start("/bin/sleep", "60")
     pid = process.pid
     del process

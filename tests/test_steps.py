@@ -15,17 +15,22 @@ from typing import Any
 
 import pytest
 from conftest import eventually
+from drivers.whoever import IS_ROOT, OWN_MAP
 
 import nsexplore as nx
 from nsexplore.flags import ALL_NAMESPACES
 
-pytestmark = pytest.mark.usefixtures("root", "leaves_nothing")
+pytestmark = [
+    pytest.mark.needs("user namespaces"),
+    pytest.mark.usefixtures("leaves_nothing"),
+]
 
 STATES = ("cloned", "uid_map", "setgroups", "gid_map", "released", "exec'd")
 GARDEN = nx.NamespacingExecer(max_uid=65535)
+MAPPED = nx.NamespacingExecer(**OWN_MAP)
 
 
-def at(state: str, execer: nx.NamespacingExecer = GARDEN, *argv: str) -> Any:
+def at(state: str, execer: nx.NamespacingExecer = MAPPED, *argv: str) -> Any:
     """Return a step of a long sleep, at that stop."""
     step = execer.step(*(argv or ("/bin/sleep", "60")))
     while step.state != state:
@@ -45,13 +50,16 @@ def ids_seen_inside(tool: Callable[[str], str], pid: int) -> dict[str, list[str]
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("id_map", [None, "rootless"])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param({"max_uid": 65535}, marks=pytest.mark.needs("root")), {"id_map": "rootless"}],
+    ids=["garden", "rootless"],
+)
 def test_the_view_is_what_the_kernel_says_at_each_stop(
-    state: str, id_map: Any, tool: Callable[[str], str]
+    state: str, options: dict[str, Any], tool: Callable[[str], str]
 ) -> None:
     """Maps, setgroups, and the IDs as shown inside: all from the kernel, at that very moment."""
-    execer = nx.NamespacingExecer(id_map="rootless") if id_map else GARDEN
-    with at(state, execer) as step:
+    with at(state, nx.NamespacingExecer(**options)) as step:
         view, proc = step.view(), Path(f"/proc/{step.pid}")
         assert str(view.uid_map) == (proc / "uid_map").read_text()
         assert str(view.gid_map) == (proc / "gid_map").read_text()
@@ -62,6 +70,7 @@ def test_the_view_is_what_the_kernel_says_at_each_stop(
         assert [str(group) for group in inside.groups] == seen["Groups"]
 
 
+@pytest.mark.needs("root")
 def test_nobody_turns_into_root() -> None:
     """Garden's map does not map our own ID: 65534 until the child has taken its credentials."""
     with GARDEN.step("/bin/sleep", "60") as step:
@@ -78,7 +87,11 @@ def test_nobody_turns_into_root() -> None:
 
 def test_a_map_of_ones_own_id_makes_root_as_it_is_written() -> None:
     """Rootless maps our own ID: the UID is root after uid_map, the GID after gid_map."""
-    with nx.NamespacingExecer(id_map="rootless").step("/bin/sleep", "60") as step:
+    options: dict[str, Any] = {"id_map": "rootless"}
+    if not IS_ROOT:  # who may have more than one ID
+        options = {"id_map": nx.IDMap.rootless(os.getuid())}
+        options["gid_map"] = nx.IDMap.rootless(os.getgid())
+    with nx.NamespacingExecer(**options).step("/bin/sleep", "60") as step:
         seen = {step.state: (step.view().inside.uid, step.view().inside.gid)}
         setgroups = {step.state: step.view().setgroups}
         while step.state != "released":
@@ -97,7 +110,7 @@ def test_a_map_of_ones_own_id_makes_root_as_it_is_written() -> None:
 
 def test_the_namespaces_are_new_from_the_first_stop_on() -> None:
     """What clone makes is there at ``cloned``, and the same one until execve and after."""
-    execer = nx.NamespacingExecer(max_uid=65535, clone_flags=ALL_NAMESPACES)
+    execer = nx.NamespacingExecer(**OWN_MAP, clone_flags=ALL_NAMESPACES)
     own = nx.inspect(os.getpid()).namespaces
     with execer.step("/bin/sleep", "60") as step:
         seen = [step.view().namespaces]
@@ -111,6 +124,7 @@ def test_the_namespaces_are_new_from_the_first_stop_on() -> None:
         assert views[0][kind].id != own[kind].id, kind
 
 
+@pytest.mark.needs("root")
 def test_privileged_mode_has_no_stops_for_maps() -> None:
     """Without a user namespace there is nothing to write; root is root all along."""
     with nx.NamespacingExecer(privileged=True).step("/bin/sleep", "60") as step:
@@ -125,7 +139,7 @@ def test_privileged_mode_has_no_stops_for_maps() -> None:
 @pytest.mark.parametrize("state", STATES)
 def test_one_can_finish_from_each_stop(state: str) -> None:
     """finish() goes on to the running process, whose streams are those asked for."""
-    with GARDEN.step("/bin/echo", "here", stdout=subprocess.PIPE) as step:
+    with MAPPED.step("/bin/echo", "here", stdout=subprocess.PIPE) as step:
         while step.state != state:
             step.next()
         process = step.finish()
@@ -140,7 +154,7 @@ def test_one_can_finish_from_each_stop(state: str) -> None:
 
 def test_there_is_no_step_after_the_last() -> None:
     """next() after exec'd or after the end is an error, and view() after the end another."""
-    with GARDEN.step("/bin/sleep", "60") as step:
+    with MAPPED.step("/bin/sleep", "60") as step:
         step.finish()
         with pytest.raises(RuntimeError, match="no step after exec'd"):
             step.next()
@@ -154,7 +168,7 @@ def test_there_is_no_step_after_the_last() -> None:
 
 def test_a_step_that_fails_has_ended() -> None:
     """A missing binary is found out at execve: the step is over, its timeline says why."""
-    with GARDEN.step("/missing") as step:
+    with MAPPED.step("/missing") as step:
         with pytest.raises(nx.StartError) as caught:
             step.finish()
         assert (caught.value.step, step.state, step.pid) == ("execve", "ended", 0)
@@ -201,7 +215,7 @@ def test_an_ended_step_leaves_nothing(state: str, end: str) -> None:
 @pytest.mark.parametrize("state", STATES)
 def test_pipes_of_an_ended_step_are_closed(state: str) -> None:
     """Both ends of all three, at whichever stop (the fixture looks for descriptors)."""
-    step = GARDEN.step(
+    step = MAPPED.step(
         "/bin/cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     while step.state != state:
@@ -234,6 +248,7 @@ def test_a_forked_copy_of_this_process_ends_nothing(state: str) -> None:
         assert step.finish().poll() is None
 
 
+@pytest.mark.needs("root")
 def test_no_map_is_written_to_a_stranger_who_got_the_childs_number(
     tool: Callable[[str], str],
 ) -> None:

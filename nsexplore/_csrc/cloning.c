@@ -118,6 +118,14 @@ void spawn_guard_leave(struct spawn *s)
     pthread_mutex_unlock(&guard.lock);
 }
 
+int spawn_is_guarded(void)
+{
+    pthread_mutex_lock(&guard.lock);
+    const int children = guard.children;
+    pthread_mutex_unlock(&guard.lock);
+    return children > 0;
+}
+
 /* ---- clone ---- */
 
 /* Every signal is blocked around clone: a handler of this process must never run in the

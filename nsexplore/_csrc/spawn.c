@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,11 +138,28 @@ static int child_is_reaped(const struct spawn *s)
     return syscall(SYS_pidfd_send_signal, s->pidfd, 0, NULL, 0) < 0 && errno == ESRCH;
 }
 
-static int write_proc_file(struct spawn *s, const char *name, const char *text)
+/* The files of a child are root's while it dies, and while the memory that it shares is
+ * non-dumpable on account of another start (see the guard). Neither takes long, unless that
+ * other start is held at a stop; then this one is refused at leisure. */
+static int open_proc_file(const struct spawn *s, const char *name)
 {
     char path[64];
+    struct pollfd end = {.fd = s->pidfd, .events = POLLIN};
     snprintf(path, sizeof path, "/proc/%ld/%s", s->proc_pid, name);
-    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    for (int wait_ms = 0;; wait_ms += 10) {
+        const int fd = open(path, O_WRONLY | O_CLOEXEC);
+        if (fd >= 0 || errno != EACCES || wait_ms >= (spawn_is_guarded() ? 1000 : 100))
+            return fd;
+        if (poll(&end, 1, 10) > 0) { /* its death is the reason: see end_child */
+            errno = EACCES;
+            return -1;
+        }
+    }
+}
+
+static int write_proc_file(struct spawn *s, const char *name, const char *text)
+{
+    const int fd = open_proc_file(s, name);
     if (fd < 0)
         return errno;
     const size_t length = strlen(text);

@@ -206,5 +206,6 @@ void spawn_share_fork_lock(void);
 void spawn_leave_fork_lock(void);
 void spawn_guard_enter(struct spawn *s);
 void spawn_guard_leave(struct spawn *s);
+int spawn_is_guarded(void); /* by any start */
 
 #endif

@@ -8,19 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
+from ..book import Book
 from ..capabilities import Capabilities, CapabilitySet
 from ..command import Command
+from ..diagnosis import Cause, Check, Diagnosis, Evidence
 from ..execer import NamespacingExecer
 from ..flags import CloneFlags
 from ..idmap import IDMap, IDMapping
 from ..kinds import NamespaceKind
 from ..process import Completed, Process
+from ..recording import Recording
 from ..stepping import Step
 from ..timeline import Timeline
 from ..views import Credentials, Namespace, NamespaceID, ProcessView
-from . import command, idmap, process, small, timeline, view
+from . import command, diagnosis, idmap, process, recording, small, timeline, view
 from ._escape import visible
-from ._html import Html, page
+from ._html import Html, join, page
 
 __all__ = ["fragment", "html", "mimebundle", "text"]
 
@@ -48,7 +51,13 @@ _PICTURES: Final[dict[type, _Picture]] = {
     Timeline: _Picture(timeline.as_text, timeline.as_html, "Timeline"),
     Process: _Picture(process.process_text, process.process_html, "Process"),
     Completed: _Picture(process.completed_text, process.completed_html, "Completed process"),
+    Diagnosis: _Picture(diagnosis.as_text, diagnosis.as_html, "What the doctor found"),
+    Check: _Picture(diagnosis.check_text, diagnosis.check_html, "Check"),
+    Cause: _Picture(diagnosis.cause_text, diagnosis.cause_html, "Cause"),
+    Evidence: _Picture(diagnosis.evidence_text, diagnosis.evidence_html, "Evidence"),
     Step: _Picture(process.step_text, process.step_html, "Stopped start"),
+    Book: _Picture(recording.book_text, recording.book_html, "Book of recordings"),
+    Recording: _Picture(lambda r: text(r.value), lambda r: fragment(r.value), "Recording"),
 }
 # fmt: on
 
@@ -73,6 +82,9 @@ def text(value: object) -> str:
         For a value that has no picture.
     """
     drawn = _picture(value).as_text(value)
+    origin = getattr(value, "recorded", None)
+    if origin is not None:
+        drawn = f"{recording.banner_text(origin)}\n{drawn}"
     # HTML escapes whatever is not marked as markup; for text, this is the last gate.
     return "\n".join(visible(line, len(line), keep="\t") for line in drawn.split("\n"))
 
@@ -90,7 +102,9 @@ def html(value: object) -> str:
 
 def fragment(value: object) -> Html:
     """Return a value as HTML to be put into a page that has the style sheet already."""
-    return _picture(value).as_html(value)
+    drawn = _picture(value).as_html(value)
+    origin = getattr(value, "recorded", None)
+    return drawn if origin is None else join((recording.banner_html(origin), drawn))
 
 
 def _picture(value: object) -> _Picture:

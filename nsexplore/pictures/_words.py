@@ -123,6 +123,7 @@ def executer_facts(command: Command) -> list[tuple[str, str]]:
     """Return what every command of the same executer asks for."""
     return [
         ("extra files", _extra_files(command.extra_files)),
+        *_writers(command),
         ("credential", _credential(command.credential)),
         ("mounts", _mounts(command)),
         ("lifetime", _lifetime(command)),
@@ -152,6 +153,11 @@ def _credential(credential: Credential | None) -> str:
         return "this process's, unchanged"
     groups = f"groups {listed(credential.groups)}" if credential.groups else "no groups besides"
     return f"{credential.uid}:{credential.gid} inside, {groups}"
+
+
+def _writers(command: Command) -> list[tuple[str, str]]:
+    rows = (("uid map", command.newuidmap), ("gid map", command.newgidmap))
+    return [(name, f"written by {visible(path)}") for name, path in rows if path is not None]
 
 
 def _mounts(command: Command) -> str:

@@ -22,6 +22,8 @@ __all__ = [
     "executer_html",
     "executer_text",
     "flags_html",
+    "notes_html",
+    "notes_text",
 ]
 
 
@@ -127,6 +129,7 @@ def _lines(command: Command, rows: list[tuple[str, str]]) -> list[str]:
     lines += indent(plain_facts([*kinds, *rows]))
     if command.privileged:
         lines.append(PRIVILEGED)
+    lines += notes_text(command)
     return lines + maps_text(command.uid_mappings, command.gid_mappings, _setgroups(command))
 
 
@@ -136,9 +139,24 @@ def _parts(command: Command, caption: str, rows: list[tuple[str, str]]) -> list[
         parts.insert(0, _alarm("Cannot start: ", command.lookup_error))
     if command.privileged:
         parts.append(_privileged_html())
+    parts += notes_html(command)
     parts.append(maps_html(command.uid_mappings, command.gid_mappings, _setgroups(command)))
     cells = [(name, tag("code", escape(value, 8192))) for name, value in rows]
     return [*parts, section(facts(caption, cells))]
+
+
+def notes_text(command: Command) -> list[str]:
+    """Return in which way the command is less than it could be, a line each."""
+    return [f"note: {visible(note, 1000)}" for note in command.notes]
+
+
+def notes_html(command: Command) -> list[Html]:
+    """Return the same as a section; none where there is nothing to say."""
+    notes = [
+        tag("p", join((tag("b", "Note: "), escape(note, 1000))), class_="nsx-p")
+        for note in command.notes
+    ]
+    return [section(*notes)] if notes else []
 
 
 def _alarm(what: str, why: str) -> Html:

@@ -12,7 +12,7 @@ from ._escape import output, shell, visible
 from ._html import Html, escape, folded, join, muted, section, tag
 from ._plain import facts, indent
 from ._words import PRIVILEGED, credential_rows, exit_status, kinds_by_set, moment
-from .command import clone_html
+from .command import clone_html, notes_html, notes_text
 
 __all__ = [
     "completed_html",
@@ -45,7 +45,9 @@ def _process_head(process: Process) -> str:
         return f"process {process.pid} · recorded only: nothing was started"
     code = process.poll()
     state = "running" if code is None else f"ended: {exit_status(code)}"
-    return f"process {process.pid} · {state}"
+    # A recorded one had its number where it ran; here it has none that means anything.
+    pid = process.birth.pid if process.recorded and process.birth else process.pid
+    return f"process {pid} · {state}"
 
 
 # -- completed ------------------------------------------------------------------
@@ -149,6 +151,7 @@ def _history_text(started: Process | Completed) -> list[str]:
     lines: list[str] = []
     if started.command.privileged:
         lines.append(PRIVILEGED)
+    lines += notes_text(started.command)
     if started.birth is not None:
         lines += ["birth (all of it in .birth)", *indent(_birth(started.birth, started.command))]
     return [*lines, _timeline.headline(started.timeline)]
@@ -175,6 +178,7 @@ def _history_html(started: Process | Completed, *, open_: bool = False) -> list[
     parts: list[Html] = []
     if started.command.privileged:
         parts.append(section(tag("p", PRIVILEGED, class_="nsx-p nsx-warn")))
+    parts += notes_html(started.command)
     parts.append(section(clone_html(started.command.clone_flags)))
     if started.birth is not None:
         view = _view.as_html(started.birth, started.command.clone_flags)

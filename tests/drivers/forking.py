@@ -13,17 +13,19 @@ import threading
 import time
 import warnings
 
+from whoever import OWN_MAP
+
 import nsexplore as nx
 
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None)
-GARDEN = nx.NamespacingExecer(max_uid=65535)
+EXECER = nx.NamespacingExecer(**OWN_MAP)
 
 
 def start_in_a_thread() -> int:
     codes: list[int] = []
     thread = threading.Thread(
-        target=lambda: codes.append(GARDEN.run("/bin/true").returncode), daemon=True
+        target=lambda: codes.append(EXECER.run("/bin/true").returncode), daemon=True
     )
     thread.start()
     thread.join(20)
@@ -40,9 +42,9 @@ def main() -> None:
         try:
             while time.monotonic() < until:
                 if starts[number] % 2:
-                    assert GARDEN.run("/bin/cat", input="x").stdout == "x"
+                    assert EXECER.run("/bin/cat", input="x").stdout == "x"
                 else:
-                    GARDEN.start("/bin/true").wait()
+                    EXECER.start("/bin/true").wait()
                 starts[number] += 1
         except BaseException as error:
             failures.append(error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,12 +17,13 @@ import time
 import warnings
 
 from held_by_us import children, descriptors
+from whoever import OWN_MAP, UNMAPPED
 
 import nsexplore as nx
 
 
 def one_start(turn: int) -> None:
-    execer = nx.NamespacingExecer(max_uid=65535)
+    execer = nx.NamespacingExecer(**OWN_MAP)
     match turn % 4:
         case 0:
             execer.run("/bin/sh", "-c", "cat", input="x" * 1000)
@@ -32,7 +34,7 @@ def one_start(turn: int) -> None:
             with execer.step("/bin/sleep", "60", stdin=subprocess.PIPE) as step:
                 step.finish()
         case 3:
-            os.waitpid(nx.NamespacingExecer(privileged=True).exec("/bin/true"), 0)
+            os.waitpid(nx.NamespacingExecer(**UNMAPPED).exec("/bin/true"), 0)
 
 
 def loop(count: int) -> int:
@@ -70,20 +72,18 @@ def main() -> None:
     while True:
         try:
             done = loop(int(sys.argv[1]))
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the last one may be late
             break
         except KeyboardInterrupt:
             continue
     print("finished", flush=True)
     deadline = time.monotonic() + 5
     while True:
-        try:
-            gc.collect()
-            now = left()
-            if now == clean or time.monotonic() > deadline:
-                break
-            time.sleep(0.05)
-        except KeyboardInterrupt:  # the last one, a little late
-            continue
+        gc.collect()
+        now = left()
+        if now == clean or time.monotonic() > deadline:
+            break
+        time.sleep(0.05)
     print(done, now if now != clean else "nothing left", flush=True)
 
 

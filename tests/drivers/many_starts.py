@@ -16,18 +16,18 @@ import time
 from contextlib import suppress
 
 from held_by_us import children, descriptors, memory
+from whoever import BARE, OWN_MAP, ROOTLESS, UNMAPPED
 
 import nsexplore as nx
 
-GARDEN = nx.NamespacingExecer(max_uid=65535)
-PRIVILEGED = nx.NamespacingExecer(privileged=True)
-BARE = nx.NamespacingExecer(privileged=True, clone_flags=nx.CloneFlags(0))
-ROOTLESS = nx.NamespacingExecer(id_map="rootless")
+EXECERS = [
+    nx.NamespacingExecer(**options) for options in (OWN_MAP, BARE, UNMAPPED, BARE, ROOTLESS, BARE)
+]
 
 
 def one(turn: int) -> None:
     """Start one command, in another way each turn; every fourth start fails."""
-    execer = (GARDEN, BARE, PRIVILEGED, BARE, ROOTLESS, BARE)[turn % 6]
+    execer = EXECERS[turn % 6]
     match turn % 8:
         case 0 | 1:
             with execer.start("/bin/true", stdout=subprocess.PIPE) as process:

@@ -6,13 +6,12 @@ import json
 import signal
 import threading
 
+from whoever import BARE, OWN_MAP, UNMAPPED
+
 import nsexplore as nx
 
 SLEEP = ("/bin/sleep", "120")
-GARDEN = nx.NamespacingExecer(max_uid=65535)
-PRIVILEGED = nx.NamespacingExecer(privileged=True)
-BARE = nx.NamespacingExecer(privileged=True, clone_flags=nx.CloneFlags(0))
-STATES = ("cloned", "uid_map", "setgroups", "gid_map", "released", "exec'd")
+MODES = {"mapped": OWN_MAP, "unmapped": UNMAPPED, "bare": BARE}
 
 kept: list[object] = []
 
@@ -40,27 +39,23 @@ def in_a_short_lived_thread(execer: nx.NamespacingExecer, how: str) -> int:
     return pids[0]
 
 
-def detached(execer: nx.NamespacingExecer) -> nx.NamespacingExecer:
-    return nx.NamespacingExecer(
-        privileged=execer.privileged, max_uid=execer.max_uid, clone_flags=execer.clone_flags,
-        detached=True,
-    )  # fmt: skip
-
-
 if __name__ == "__main__":
     dies, stays = {}, {}
-    for name, execer in (("garden", GARDEN), ("privileged", PRIVILEGED), ("bare", BARE)):
+    for name, mode in MODES.items():
+        execer = nx.NamespacingExecer(**mode)
+        detached = nx.NamespacingExecer(**mode, detached=True)
         dies[f"{name} start"] = start(execer)
         dies[f"{name} exec"] = execer.exec(*SLEEP)
         dies[f"{name} thread's start"] = in_a_short_lived_thread(execer, "start")
         dies[f"{name} thread's step"] = in_a_short_lived_thread(execer, "step")
-        for state in STATES:
-            if name == "garden" or state in ("cloned", "released", "exec'd"):
-                dies[f"{name} step {state}"] = step_at(execer, state)
-        stays[f"{name} detached start"] = start(detached(execer))
-        stays[f"{name} detached exec"] = detached(execer).exec(*SLEEP)
-        stays[f"{name} detached thread's"] = in_a_short_lived_thread(detached(execer), "start")
+        with execer.step(*SLEEP) as step:
+            states = step.states
+        for state in states:
+            dies[f"{name} step {state}"] = step_at(execer, state)
+        stays[f"{name} detached start"] = start(detached)
+        stays[f"{name} detached exec"] = detached.exec(*SLEEP)
+        stays[f"{name} detached thread's"] = in_a_short_lived_thread(detached, "start")
         # A step that is never released ends with its notebook, detached or not.
-        dies[f"{name} detached step"] = step_at(detached(execer), "released")
+        dies[f"{name} detached step"] = step_at(detached, "released")
     print(json.dumps({"dies": dies, "stays": stays}), flush=True)
     signal.pause()

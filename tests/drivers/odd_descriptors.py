@@ -8,10 +8,11 @@ import os
 import resource
 
 from held_by_us import descriptors
+from whoever import HAS_USER_NAMESPACES, OWN_MAP
 
 import nsexplore as nx
 
-GARDEN = nx.NamespacingExecer(max_uid=65535)
+EXECER = nx.NamespacingExecer(**OWN_MAP)
 
 
 def closed_standard_descriptors() -> int:
@@ -29,7 +30,9 @@ def closed_standard_descriptors() -> int:
         for fd in closed:
             os.close(fd)
         before = descriptors()
-        execer = nx.NamespacingExecer(max_uid=65535, extra_files=[90, 90], mount_proc=True)
+        execer = nx.NamespacingExecer(
+            **OWN_MAP, extra_files=[90, 90], mount_proc=HAS_USER_NAMESPACES
+        )
         # sh's own descriptors are above these; readlink's are not looked at
         done = execer.run(
             "/bin/sh", "-c", "for n in 0 1 2 3 4 5 6; do readlink /proc/$$/fd/$n; done"
@@ -52,15 +55,15 @@ def closed_standard_descriptors() -> int:
 
 def few_descriptors() -> tuple[int, int]:
     """With each limit a start works, or fails with EMFILE (EINVAL from F_DUPFD), leaving none."""
-    assert GARDEN.run("/bin/true").returncode == 0  # everything is imported by now
+    assert EXECER.run("/bin/true").returncode == 0  # everything is imported by now
     worked = failed = 0
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for limit in range(3, 32):
-        command = GARDEN.plan("/bin/true")
+        command = EXECER.plan("/bin/true")
         before = descriptors()
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
         try:
-            process = GARDEN.command_runner.start(command)
+            process = EXECER.command_runner.start(command)
         except nx.StartError as error:
             if error.errno not in (errno.EMFILE, errno.EINVAL):
                 raise

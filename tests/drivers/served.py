@@ -22,7 +22,7 @@ from held_by_us import children, descriptors, memory
 import nsexplore as nx
 from nsexplore.stepping import Step
 
-PR_GET_DUMPABLE, PR_SET_DUMPABLE = 3, 4
+PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_SET_PTRACER = 3, 4, 0x59616D61
 libc = ctypes.CDLL(None, use_errno=True)
 
 # Calls that change nothing, to move a tracer's count of this process's calls.
@@ -47,24 +47,24 @@ def state() -> dict[str, Any]:
         "dumpable": libc.prctl(PR_GET_DUMPABLE, 0, 0, 0, 0),
         "mask": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
         "threads": len(os.listdir("/proc/self/task")),
-        "virtual memory": memory("VmSize"),
+        "virtual memory": memory("VmSize") % 1024,  # Python's own arenas have 1 MiB each
     }
 
 
 def start(request: dict[str, Any]) -> dict[str, Any]:
     """Start one command between two markers; say how that went."""
-    execer = nx.NamespacingExecer(
-        clone_flags=request.get("clone_flags"),
-        extra_files=request.get("extra_files", ()),
-        **request.get("execer", {}),
-    )
+    for name, times in request.get("harmless", {}).items():
+        for _ in range(times):
+            HARMLESS[name]()
+    options = {"clone_flags": request.get("clone_flags"), **request.get("execer", {})}
+    for name in ("id_map", "gid_map"):
+        if isinstance(options.get(name), list):
+            options[name] = nx.IDMap(options[name])
+    execer = nx.NamespacingExecer(extra_files=request.get("extra_files", ()), **options)
     command = dataclasses.replace(
         execer.plan(*request["argv"], cwd=request.get("cwd")), birth=request.get("birth", True)
     )
     answer: dict[str, Any] = {"error": None}
-    for name, times in request.get("harmless", {}).items():
-        for _ in range(times):
-            HARMLESS[name]()
     process = step = None
     libc.access(b"/marker/begin", 0)
     try:
@@ -118,4 +118,5 @@ def serve(channel: socket.socket) -> None:
 
 
 if __name__ == "__main__":
+    libc.prctl(PR_SET_PTRACER, ctypes.c_ulong(-1), 0, 0, 0)  # where Yama is, strace is no parent
     serve(socket.socket(fileno=int(sys.argv[1])))

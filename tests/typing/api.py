@@ -96,3 +96,24 @@ def tables(process: nx.Process) -> None:
     assert_type(nx.id_map_frame(nx.IDMap.garden(33)), pd.DataFrame)
     assert_type(nx.namespaces_frame(process.pid, reference=1), pd.DataFrame)
     assert_type(nx.timeline_frame(process), pd.DataFrame)
+
+
+def doctoring() -> None:
+    diagnosis = nx.doctor()
+    assert_type(diagnosis, nx.Diagnosis)
+    assert_type(diagnosis.ok, bool)
+    assert_type([cause.fix for cause in diagnosis.faults], list[str])
+    assert_type(diagnosis.check("net").possible, bool | None)
+    assert_type(nx.diagnosis_frame(diagnosis), pd.DataFrame)
+
+
+def recordings(done: nx.Completed) -> None:
+    recording = nx.Recording.take(done, note="my laptop")
+    recording.save("done.json")
+    assert_type(nx.Recording.load("done.json"), nx.Recording)
+    here = nx.ReplayingCommandRunner("book.json")
+    assert_type(nx.NamespacingExecer(here).run("id"), nx.Completed)
+    try:
+        nx.Recording.from_json("")
+    except nx.RecordingError as error:
+        assert_type(error, nx.RecordingError)

@@ -1,30 +1,26 @@
-"""Values as pandas DataFrames.
-
-The one module that imports pandas; the package imports it on first use.
-Every frame has the same columns and dtypes whatever it is made from, an empty
-one too. Numbers that may be missing are ``Int64`` (``UInt64`` for the kernel's
-64-bit namespace IDs), text is ``string``, and a missing value is ``<NA>``.
-"""
+"""Tables of commands, ID maps, processes and timelines."""
 
 from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from errno import errorcode
 from typing import Any, Final
 
 import pandas as pd
 
-from .capabilities import CAPABILITY_NAMES, Capabilities, CapabilitySet
-from .command import Command
-from .flags import CloneFlags
-from .idmap import IDMap
-from .kinds import KINDS
-from .process import Completed, Process
-from .stepping import Step
-from .timeline import Timeline
-from .views import NamespaceID, ProcessView
+from ..capabilities import CAPABILITY_NAMES, Capabilities, CapabilitySet
+from ..command import Command
+from ..flags import CloneFlags
+from ..idmap import IDMap
+from ..kinds import KINDS
+from ..process import Completed, Process
+from ..recording import Recording
+from ..stepping import Step
+from ..timeline import Timeline
+from ..views import Namespace, NamespaceID, ProcessView
+from ._frame import make_frame, origin_of, wrong_type
 
 __all__ = [
     "capabilities_frame",
@@ -79,10 +75,11 @@ def clone_flags_frame(x: object) -> pd.DataFrame:
 
     Parameters
     ----------
-    x : Command, CloneFlags, Process, Completed, Step, ProcessView or int
+    x : Command, CloneFlags, Process, Completed, Step, ProcessView, Recording or int
         For an int (a PID) and a `ProcessView`, "set" means that the process's
-        namespace of that kind is another one than this process's own: the
-        kernel does not remember the flags of a clone.
+        namespace of that kind is another one than this process's own (than the
+        recording one's, in a recording): the kernel does not remember the flags
+        of a clone.
 
     Returns
     -------
@@ -98,8 +95,9 @@ def clone_flags_frame(x: object) -> pd.DataFrame:
     OSError
         Where a process given by its PID cannot be inspected.
     """
+    x = _value(x)
     flags = _flags_of(x)
-    return _frame(
+    return make_frame(
         (
             (
                 kind.name,
@@ -114,6 +112,7 @@ def clone_flags_frame(x: object) -> pd.DataFrame:
             for kind in KINDS
         ),
         _FLAGS,
+        x,
     )
 
 
@@ -122,7 +121,7 @@ def id_map_frame(x: object) -> pd.DataFrame:
 
     Parameters
     ----------
-    x : Command, IDMap, Process, Completed, Step, ProcessView or int
+    x : Command, IDMap, Process, Completed, Step, ProcessView, Recording or int
         A started process shows the maps of its birth view, so that they are
         there when it has ended; an int is the PID of a process to inspect.
 
@@ -141,6 +140,7 @@ def id_map_frame(x: object) -> pd.DataFrame:
         Where a process given by its PID cannot be inspected.
     """
     maps: dict[str, IDMap | None]
+    x = _value(x)
     if isinstance(x, IDMap):
         maps = {"id": x}
     elif isinstance(x, Command):
@@ -148,13 +148,14 @@ def id_map_frame(x: object) -> pd.DataFrame:
     else:
         view = _view_of(x, "a Command, an IDMap, ")
         maps = {"uid": view.uid_map, "gid": view.gid_map}
-    return _frame(
+    return make_frame(
         (
             (name, line.container_id, line.host_id, line.size)
             for name, id_map in maps.items()
             for line in id_map or ()
         ),
         _ID_MAP,
+        x,
     )
 
 
@@ -163,11 +164,12 @@ def namespaces_frame(x: object, reference: object = None) -> pd.DataFrame:
 
     Parameters
     ----------
-    x : Process, Completed, Step, ProcessView or int
+    x : Process, Completed, Step, ProcessView, Recording or int
         A started process shows its birth view, so that it is there when the
         process has ended; an int is the PID of a process to inspect.
     reference : the same, optional
-        What to compare with; this process by default.
+        What to compare with; by default this process, and for a recording the
+        process that recorded it.
 
     Returns
     -------
@@ -187,8 +189,9 @@ def namespaces_frame(x: object, reference: object = None) -> pd.DataFrame:
     OSError
         Where a process given by its PID cannot be inspected.
     """
+    x, reference = _value(x), _value(reference)
     ours = _view_of(x).namespaces
-    theirs = _view_of(os.getpid() if reference is None else reference).namespaces
+    theirs = _own_of(x) if reference is None else _view_of(reference).namespaces
     rows = []
     for kind in KINDS:
         if (ns := ours.get(kind.name)) is None:
@@ -209,7 +212,7 @@ def namespaces_frame(x: object, reference: object = None) -> pd.DataFrame:
                 ns.unique_id,
             )
         )
-    return _frame(rows, {"type": "string", **_NAMESPACES}).set_index("type")
+    return make_frame(rows, {"type": "string", **_NAMESPACES}, x, reference).set_index("type")
 
 
 def timeline_frame(x: object) -> pd.DataFrame:
@@ -217,7 +220,7 @@ def timeline_frame(x: object) -> pd.DataFrame:
 
     Parameters
     ----------
-    x : Timeline, Process, Completed or Step
+    x : Timeline, Process, Completed, Step or Recording
 
     Returns
     -------
@@ -232,13 +235,14 @@ def timeline_frame(x: object) -> pd.DataFrame:
     TypeError
         For anything else.
     """
+    x = _value(x)
     if isinstance(x, Process | Completed | Step):
         timeline = x.timeline
     elif isinstance(x, Timeline):
         timeline = x
     else:
-        raise _wrong_type(x, "a Timeline, a Process, a Completed or a Step")
-    return _frame(
+        raise wrong_type(x, "a Timeline, a Process, a Completed or a Step")
+    return make_frame(
         (
             (
                 step.name,
@@ -252,6 +256,7 @@ def timeline_frame(x: object) -> pd.DataFrame:
             for step in timeline
         ),
         _TIMELINE,
+        x,
     )
 
 
@@ -260,7 +265,7 @@ def capabilities_frame(x: object) -> pd.DataFrame:
 
     Parameters
     ----------
-    x : Capabilities, Process, Completed, Step, ProcessView or int
+    x : Capabilities, Process, Completed, Step, ProcessView, Recording or int
 
     Returns
     -------
@@ -276,21 +281,34 @@ def capabilities_frame(x: object) -> pd.DataFrame:
     OSError
         Where a process given by its PID cannot be inspected.
     """
+    x = _value(x)
     capabilities = (
         x if isinstance(x, Capabilities) else _view_of(x, "a Capabilities, ").capabilities
     )
     if capabilities is None:
-        return _frame((), _CAPABILITIES)
+        return make_frame((), _CAPABILITIES, x)
     masks = [getattr(capabilities, name).mask for name in _CAPABILITY_SETS]
     # A kernel newer than our table of names shows its capabilities all the same.
     count = max(len(CAPABILITY_NAMES), *(mask.bit_length() for mask in masks))
-    return _frame(
+    return make_frame(
         (
             (CapabilitySet(1 << bit).names[0], bit, *(bool(mask >> bit & 1) for mask in masks))
             for bit in range(count)
         ),
         _CAPABILITIES,
+        x,
     )
+
+
+def _value(x: object) -> object:
+    """Return what was recorded, for a recording."""
+    return x.value if isinstance(x, Recording) else x
+
+
+def _own_of(x: object) -> Mapping[str, Namespace]:
+    """Return the namespaces of who looked at it: this process's, but for a recording."""
+    origin = origin_of(x)
+    return _inspect(os.getpid()).namespaces if origin is None else origin.reference
 
 
 def _flags_of(x: object) -> CloneFlags:
@@ -301,7 +319,7 @@ def _flags_of(x: object) -> CloneFlags:
     if isinstance(x, Process | Completed | Step):
         return x.command.clone_flags
     ours = _view_of(x, "a Command, a CloneFlags, ").namespaces
-    here = _view_of(os.getpid()).namespaces
+    here = _own_of(x)
     flags = CloneFlags(0)
     for kind in KINDS:
         one, other = ours.get(kind.name), here.get(kind.name)
@@ -325,35 +343,15 @@ def _view_of(x: object, also: str = "") -> ProcessView:
     # CloneFlags is an int too, and so is True: neither is meant as a PID. What a
     # DataFrame hands out (numpy.int64) is no int, but is meant as one.
     if isinstance(x, bool | CloneFlags) or not hasattr(x, "__index__"):
-        raise _wrong_type(x, f"{also}a Process, a Completed, a Step, a ProcessView or a PID (int)")
+        raise wrong_type(x, f"{also}a Process, a Completed, a Step, a ProcessView or a PID (int)")
     return _inspect(operator.index(x))
 
 
 def _inspect(target: Any) -> ProcessView:
-    from .inspecting import inspect
+    from ..inspecting import inspect
 
     return inspect(target)
 
 
-def _wrong_type(x: object, accepted: str) -> TypeError:
-    return TypeError(f"{type(x).__name__!r} is not accepted here: give {accepted}")
-
-
 def _inode(identity: NamespaceID | None) -> int | None:
     return None if identity is None else identity.ino
-
-
-def _dtype(name: str) -> Any:
-    return pd.api.types.pandas_dtype(name)
-
-
-def _frame(rows: Iterable[Sequence[Any]], dtypes: Mapping[str, str]) -> pd.DataFrame:
-    # Column by column, each with its own dtype from the start: a column of None
-    # and large integers would otherwise pass through float64 and lose digits.
-    columns = list(zip(*rows, strict=True)) or [()] * len(dtypes)
-    return pd.DataFrame(
-        {
-            name: pd.Series(list(values), dtype=_dtype(dtype))
-            for (name, dtype), values in zip(dtypes.items(), columns, strict=True)
-        }
-    )

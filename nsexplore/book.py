@@ -1,0 +1,150 @@
+"""A book of recorded starts, from which a runner shows what a machine refuses to start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from ._renders import Renders
+from .command import Command
+from .errors import StartError
+from .origin import Origin, printable
+from .timeline import Timeline
+from .views import ProcessView
+
+__all__ = ["Book", "Entry", "Failure", "Halt", "asked"]
+
+
+def asked(command: Command) -> Command:
+    """Return what of a command makes it this very one, on any machine.
+
+    That is its arguments, namespaces, maps, identity, mounts and folder. File
+    descriptors, where PATH leads and who may write a map differ from machine to
+    machine; and an environment holds secrets.
+    """
+    return replace(
+        command,
+        path=command.args[0] if command.args else command.path,
+        stdin=None,
+        stdout=None,
+        stderr=None,
+        env=None,
+        newuidmap=None,
+        newgidmap=None,
+        extra_files=(),
+        detached=False,
+        lookup_error=None,
+        notes=(),
+        birth=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A `StartError` as it was raised; its attributes are the error's."""
+
+    reason: str
+    step: str
+    errno: int | None = None
+    hint: str = ""
+    detail: str = ""
+
+    @classmethod
+    def of(cls, error: StartError) -> Failure:
+        """Return what there is to keep of an error."""
+        return cls(error.reason, error.step, error.errno, error.hint, error.detail)
+
+    def error(self) -> StartError:
+        """Return an error to raise again."""
+        return StartError(
+            printable(self.reason),
+            step=printable(self.step),
+            errno=self.errno,
+            hint=printable(self.hint),
+            detail=printable(self.detail),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A process at one stop of a `Step`, and the steps that led there."""
+
+    state: str
+    view: ProcessView
+    timeline: Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What was seen of one command, started or stepped through.
+
+    Attributes
+    ----------
+    command : Command
+        As `asked`.
+    birth : ProcessView or None
+    timeline : Timeline
+        Without a step: it was not started, or in vain.
+    now : ProcessView or None
+        The process as it ran; None where it ended by itself.
+    returncode : int or None
+        None where nobody has seen its end.
+    stdout, stderr : str
+        What it wrote, byte by byte: what is no UTF-8 is a lone surrogate.
+    halts : tuple of Halt
+        The stops that were looked at, in order.
+    failure : Failure or None
+        How its start failed.
+    """
+
+    command: Command
+    birth: ProcessView | None = None
+    timeline: Timeline = field(default=Timeline(()))
+    now: ProcessView | None = None
+    returncode: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+    halts: tuple[Halt, ...] = ()
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Book(Renders):
+    """Recorded starts, one entry a command.
+
+    Attributes
+    ----------
+    entries : tuple of Entry
+    recorded : Origin or None
+        Where and when.
+    """
+
+    entries: tuple[Entry, ...]
+    recorded: Origin | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Book:
+        """Return a book of what was seen, in an order of its own; the last start of a kind counts.
+
+        A command that was both started and stepped through has one entry.
+        """
+        found: dict[Command, Entry] = {}
+        for new in entries:
+            old = found.get(new.command)
+            if old is None:
+                found[new.command] = new
+            elif new.halts:
+                failure = new.failure or old.failure
+                found[new.command] = replace(old, halts=new.halts, failure=failure)
+            else:
+                found[new.command] = replace(new, halts=old.halts)
+        return cls(tuple(sorted(found.values(), key=lambda entry: repr(entry.command))))
+
+    def find(self, command: Command, *, stepped: bool = False) -> Entry | None:
+        """Return what was seen of a command when it was started, or stepped through."""
+        wanted = asked(command)
+        entry = next((entry for entry in self.entries if entry.command == wanted), None)
+        if entry is None:
+            return None
+        seen = entry.halts if stepped else entry.timeline.steps or entry.failure
+        return entry if seen else None
