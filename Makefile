@@ -34,7 +34,7 @@ show: $(VENV)/.lab ## The first half of demo: run a process, print its tables, a
 	fi; exit $$code
 
 lab: $(VENV)/.lab ## The second half of demo: JupyterLab on the first notebook, until Ctrl-C
-	@[ "$$(id -u)" = 0 ] || echo "The notebook wants root: as another user its cells end in the error that says why."
+	@[ "$$(id -u)" = 0 ] || echo "This notebook wants root: to others it shows recordings. notebooks/10-why-not.ipynb runs for everybody."
 	@$(BIN)/nsexplore lab $(NOTEBOOK)
 
 test: $(VENV)/.test ## Set everything up and run all tests (ARGS="-k name" for some)

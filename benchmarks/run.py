@@ -59,6 +59,8 @@ COMPARED = (
     ("ranges", "user", "unprivileged"),
 )
 IMPORT_BOUND = 0.2
+DOCTOR_BOUND = 0.3
+"""Seconds."""
 
 WORDS = {
     "exec": "`exec`",
@@ -280,6 +282,23 @@ def import_row(benchmarks: dict[str, pyperf.Benchmark]) -> Row:
     )
 
 
+def doctor_row(rounds: int) -> Row:
+    """Return the row about the first diagnosis of a fresh process: its bound is a time."""
+    code = (
+        "import time; import nsexplore.diagnosing as d; begin = time.perf_counter(); d.doctor();"
+        " print(time.perf_counter() - begin)"
+    )
+    seconds = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(rounds)]
+    return Row(
+        "`doctor()`, the first of a process",
+        f"{median(seconds) * 1e3:.1f} ms",
+        f"{DOCTOR_BOUND * 1e3:.0f} ms",
+        ratios=[value / DOCTOR_BOUND for value in seconds],
+        best=[min(seconds) / DOCTOR_BOUND],
+        bound=1,
+    )
+
+
 def memory_rows(starts: int) -> Iterator[Row]:
     """Return the rows about memory."""
     command = [sys.executable, str(HERE / "memory.py"), str(starts)]
@@ -312,7 +331,7 @@ def main() -> None:
 
     values = race(8 if options.fast else 50) | race_imports(4 if options.fast else 15)
     benchmarks = {name: as_benchmark(name, rounds) for name, rounds in values.items()}
-    rows = [*race_rows(benchmarks), import_row(benchmarks), *memory_rows(300)]
+    rows = [*race_rows(benchmarks), import_row(benchmarks), doctor_row(10), *memory_rows(300)]
 
     print("| what | takes | peer | takes | ratio (quartiles) | at best | bound | met |")
     print("|---|---:|---|---:|---|---:|---:|---|")

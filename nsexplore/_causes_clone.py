@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 
 from ._ruling import (
@@ -50,15 +51,31 @@ def no_spawner(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cause
             "namespaces(7)",
         )
         return
+    if failure.said:
+        full = os.strerror(errno.EMFILE) in failure.said
+        yield fault(
+            "spawner-not-loaded",
+            f"the C extension of nsexplore is there, and cannot be loaded: {failure.said}",
+            seen(("import nsexplore._spawn", failure.said)),
+            "close some files, or raise the limit (ulimit -n)" if full else _REINSTALL,
+            YOU,
+            "dlopen(3)",
+        )
+        return
     yield fault(
         "no-spawner",
         "the C extension of nsexplore was not built",
         seen(("nsexplore._spawn", "not there")),
-        "install a C compiler and Python's headers, then reinstall nsexplore (python -m pip"
-        " install --force-reinstall nsexplore)",
+        _REINSTALL,
         YOU,
         "nsexplore's README",
     )
+
+
+_REINSTALL = (
+    "install a C compiler and Python's headers, then reinstall nsexplore (python -m pip install"
+    " --force-reinstall nsexplore)"
+)
 
 
 def not_there(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cause]:

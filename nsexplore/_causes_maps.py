@@ -12,15 +12,16 @@ from ._ruling import ADMINISTRATOR, CONTAINER, YOU, Failure, fault, likely, line
 from .diagnosis import Cause
 from .errors import IDMapError
 from .facts import Facts
-from .idmap import IDMap
+from .idmap import IDMap, MapWriter
 from .probes import Probes
-from .subids import SubIDRange
+from .subids import SHARE, SubIDRange, SubIDs, spare
 
 _SPARES = {"newuidmap": "CAP_SETUID", "newgidmap": "CAP_SETGID"}
 """The capability with which a process writes such a map itself."""
 
 _NOT_ZERO = "use garden's map (max_uid), which maps nothing to UID 0 outside; or keep CAP_SETFCAP"
 _ALTERNATIVE = 'use id_map="rootless" or become root'
+_FEWER = 'a map of IDs that this user namespace has, such as id_map="rootless"'
 
 
 def no_proc(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cause]:
@@ -108,11 +109,17 @@ def refused(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cause]:
                         f" CAP_SETFCAP {'' if writer.can_set_fcap else 'not '}there",
                     ),
                 ),
-                _NOT_ZERO if "CAP_SETFCAP" in error.rule else _ALTERNATIVE,
+                _instead(error, writer),
                 YOU,
                 "user_namespaces(7), Defining user and group ID mappings",
             )
             return  # the other map would say the same once more
+
+
+def _instead(error: IDMapError, writer: MapWriter) -> str:
+    if "CAP_SETFCAP" in error.rule:
+        return _NOT_ZERO
+    return _FEWER if writer.can_set_ids else _ALTERNATIVE
 
 
 def setgroups_denied(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cause]:
@@ -144,16 +151,13 @@ def no_ranges(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cause]
         *((file.path, file.unreadable or f"{len(file.ranges)} ranges") for file in subids.files),
         *((f"{problem.file}, line {problem.line}", problem.text) for problem in problems),
     )
-    # usermod adds nothing to a file that is not there.
-    lacking = [file.path for file in subids.files if file.unreadable == os.strerror(errno.ENOENT)]
-    fix = (f"touch {' '.join(lacking)}; " if lacking else "") + (
-        f"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {subids.user} (or any"
-        " range that nobody has)"
-    )
+    fix = _grant(subids, facts)
     source = "subuid(5), subgid(5), newuidmap(1)"
     if problems:
         words = "; ".join(f"{p.file}, line {p.line}: {p.why}" for p in problems)
-        fix = f"write it as OWNER:START:COUNT, such as {subids.user}:100000:65536"
+        first = spare(subids.files, (facts.uid_map, facts.gid_map))
+        fix = "write it as OWNER:START:COUNT"
+        fix += "" if first is None else f", such as {subids.user}:{first}:{SHARE}"
         yield fault("malformed-subids", words, evidence, fix, ADMINISTRATOR, source)
     else:
         yield Cause(
@@ -167,6 +171,27 @@ def no_ranges(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cause]
             source,
             "option",
         )
+
+
+def _grant(subids: SubIDs, facts: Facts) -> str:
+    """Return what gives a user sub-IDs: those that he lacks, and nobody has."""
+    gone = os.strerror(errno.ENOENT)
+    closed = [file.path for file in subids.files if file.unreadable not in (None, gone)]
+    if closed:
+        return f"chmod a+r {' '.join(closed)}"
+    first = spare(subids.files, (facts.uid_map, facts.gid_map))
+    if first is None:
+        return "start outside of this user namespace, which has no IDs to spare"
+    if subids.login_gid is None:  # whom usermod does not know
+        line = f"{subids.user}:{first}:{SHARE}"
+        return f"the line {line} in {' and in '.join(file.path for file in subids.files)}"
+    # usermod adds nothing to a file that is not there.
+    absent = [file.path for file in subids.files if file.unreadable]
+    span = f"{first}-{first + SHARE - 1}"
+    return (f"touch {' '.join(absent)}; " if absent else "") + (
+        f"usermod --add-subuids {span} --add-subgids {span} {subids.user} (or any range that nobody"
+        " has)"
+    )
 
 
 def no_helper(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cause]:
@@ -224,7 +249,7 @@ def no_privilege(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cau
                 "proven",
                 "",
                 seen((path, why)),
-                f"chmod u+s {path}, on a file system that is mounted without nosuid",
+                maphelpers.remedy(path, why),
                 ADMINISTRATOR,
                 "newuidmap(1), execve(2)",
                 _weight(facts),

@@ -44,7 +44,7 @@ class Failure:
         As in `Timeline`, or one of the doctor's trials.
     errno : int
     said : str
-        What a helper program (newuidmap) wrote.
+        What a helper program (newuidmap) wrote; or why the native part could not be loaded.
     """
 
     command: Command

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from ._renders import Renders
 from .command import Command
 from .errors import StartError
+from .idmap import IDMap
 from .origin import Origin, printable
 from .timeline import Timeline
 from .views import ProcessView
@@ -20,8 +22,20 @@ def asked(command: Command) -> Command:
 
     That is its arguments, namespaces, maps, identity, mounts and folder. File
     descriptors, where PATH leads and who may write a map differ from machine to
-    machine; and an environment holds secrets.
+    machine; and an environment holds secrets. Whoever maps nobody but himself asks
+    for the same as anybody else who does, whatever his number is.
     """
+    maps = (command.uid_mappings, command.gid_mappings)
+    if hasattr(os, "geteuid") and maps == (
+        IDMap.rootless(os.geteuid()),
+        IDMap.rootless(os.getegid()),
+    ):
+        command = replace(
+            command,
+            uid_mappings=IDMap.rootless(0),
+            gid_mappings=IDMap.rootless(0),
+            gid_mappings_enable_setgroups=False,
+        )
     return replace(
         command,
         path=command.args[0] if command.args else command.path,

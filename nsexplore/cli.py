@@ -234,7 +234,12 @@ def _not_started(error: Exception) -> int:
 
 def _error(error: Exception) -> dict[str, Any]:
     names = ("step", "errno", "hint")
-    return {"message": str(error), **{name: getattr(error, name, None) for name in names}}
+    found = {name: getattr(error, name, None) for name in names}
+    return {
+        "message": as_options(str(error)),
+        **found,
+        "hint": as_options(found["hint"]) if found["hint"] else found["hint"],
+    }
 
 
 def _fail(error: Exception, code: int) -> int:

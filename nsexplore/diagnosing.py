@@ -262,6 +262,8 @@ def _try(command: Command, then: Callable[[Spawn, Command], None] | None) -> Fai
             spawn.abandon()
     except StartError as error:
         said = error.detail.rpartition("says: ")[2] if error.step.endswith("idmap") else ""
+        if error.step == "spawner" and type(error.__cause__) is ImportError:
+            said = str(error.__cause__)
         return Failure(command, error.step, error.errno or 0, said)
 
 

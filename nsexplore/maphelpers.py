@@ -12,14 +12,17 @@ import select
 import shutil
 import signal
 import stat
-import subprocess
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from .idmap import OVERFLOW_ID, IDMap
 from .interrupts import held
+from .procfs import read_text
 
-__all__ = ["Failure", "Helper", "find", "hint_for", "powerless", "run", "where"]
+if TYPE_CHECKING:
+    from ._spawn import Spawn
+
+__all__ = ["Failure", "Helper", "find", "hint_for", "powerless", "remedy", "run", "where"]
 
 Helper = Literal["newuidmap", "newgidmap"]
 
@@ -30,7 +33,13 @@ SAID: Final = 500
 """Characters of its stderr that an error quotes."""
 
 _PATH: Final = "/usr/sbin:/sbin"
-_ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
+_ENVIRONMENT: Final = (b"PATH=/usr/sbin:/usr/bin:/sbin:/bin", b"LC_ALL=C")
+_EXECED: Final = 6
+"""``Stop.EXECED``, which lives above this module."""
+
+
+_NOSUID: Final = "lies on a mount with nosuid"
+_SOMEBODY_OUTSIDE: Final = "belongs to somebody without an ID in this user namespace, root outside"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,7 @@ def powerless(path: str) -> str:
     """Return why a helper would run without privilege, as what is said of it; "" if it has some."""
     try:
         if os.statvfs(path).f_flag & os.ST_NOSUID:
-            return "lies on a mount with nosuid"
+            return _NOSUID
         found = os.stat(path)
         setuid = bool(found.st_mode & stat.S_ISUID)
         if setuid and found.st_uid == 0:
@@ -72,8 +81,17 @@ def powerless(path: str) -> str:
         if error.errno != errno.ENOTSUP:
             return f"cannot be looked at ({error.strerror})"
     if setuid and found.st_uid == OVERFLOW_ID:
-        return "belongs to somebody without an ID in this user namespace, root outside"
+        return _SOMEBODY_OUTSIDE
     return "is neither setuid root nor has file capabilities"
+
+
+def remedy(path: str, why: str) -> str:
+    """Return what gives a helper its privilege, by what `powerless` said."""
+    if why == _NOSUID:
+        return f"{path} on a file system that is mounted without nosuid (mount -o remount,suid)"
+    if why == _SOMEBODY_OUTSIDE:
+        return "start outside of this user namespace, where root has an ID"
+    return f"chown root {path}; chmod u+s {path}"
 
 
 def run(path: str, number: int, idmap: IDMap) -> Failure | None:
@@ -92,51 +110,62 @@ def run(path: str, number: int, idmap: IDMap) -> Failure | None:
     Failure or None
         None: it is written.
     """
+    from ._spawn import Spawn
+
     lines = [str(n) for m in idmap for n in (m.container_id, m.host_id, m.size)]
-    process = None
-    said = pidfd = -1
+    argv = tuple(map(os.fsencode, (path, str(number), *lines)))
+    said = -1
     try:
-        with held():  # between its start and its name no interrupt may lose it
-            # No pipe: a copy of it in a process that another thread forks would keep us waiting.
-            said = os.memfd_create("stderr")
-            process = subprocess.Popen(
-                [path, str(number), *lines],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=said,
-                env=_ENVIRONMENT,
-                close_fds=True,
-                process_group=0,  # a terminal's Ctrl-C is for us, and we end it
-            )
-            pidfd = os.pidfd_open(process.pid)
-        end = select.poll()
-        end.register(pidfd, select.POLLIN)
-        if not end.poll(TIMEOUT * 1000):
-            return Failure(errno.ETIMEDOUT, f"it did not end within {TIMEOUT:g} s")
-        returncode = process.wait()
-        stderr = os.pread(said, 4 * SAID, 0)
+        with held():
+            said = os.memfd_create("stderr")  # no pipe, which a forked copy of us might keep open
+        # Our own spawner: subprocess waits for a pipe that any thread's fork takes along.
+        files = (-1, -1, said)
+        helper = Spawn(argv[0], argv, _ENVIRONMENT, None, 0, *(None,) * 4, files, 0, False, False)
+        try:
+            if failed := helper.advance(_EXECED):
+                reason = os.strerror(failed[1]) if failed[1] else "it was killed"
+                return Failure(failed[1] or errno.EIO, f"it could not be started: {reason}")
+            end = select.poll()
+            end.register(helper.pidfd, select.POLLIN)
+            if not end.poll(TIMEOUT * 1000):
+                return Failure(errno.ETIMEDOUT, f"it did not end within {TIMEOUT:g} s")
+            status = _reap(helper)
+        finally:
+            helper.abandon()
+        if status == 0 or (status is None and _is_written(path, number)):
+            return None
+        return Failure(errno.EPERM, _words(os.pread(said, 4 * SAID, 0), status))
     except OSError as error:
         return Failure(error.errno or errno.EIO, f"it could not be started: {error.strerror}")
     finally:
+        if said >= 0:
+            os.close(said)
+
+
+def _reap(helper: Spawn) -> int | None:
+    """Return an exit status, -N for signal N; None where somebody else has taken it away."""
+    try:
         with held():
-            if process is not None:
-                _end(process)
-            for fd in (said, pidfd):
-                if fd >= 0:
-                    os.close(fd)
-    return None if returncode == 0 else Failure(errno.EPERM, _words(stderr, returncode))
+            ended = os.waitid(os.P_PIDFD, helper.pidfd, os.WEXITED)
+            helper.disown()
+    except ChildProcessError:
+        return None
+    if ended is None:
+        return None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)  # not reaped: the number is its group's
-        process.wait()
+def _is_written(path: str, number: int) -> bool:
+    name = "uid_map" if os.path.basename(path) == "newuidmap" else "gid_map"
+    return bool(read_text(f"/proc/{number}/{name}").strip())
 
 
-def _words(stderr: bytes, returncode: int) -> str:
+def _words(stderr: bytes, returncode: int | None) -> str:
     text = stderr.decode("utf-8", "backslashreplace").strip()
     if text:
         return text if len(text) <= SAID else text[:SAID] + "…"
+    if returncode is None:
+        return "it has ended, and its exit status is lost: somebody else has waited for it"
     if returncode < 0:
         return f"it was killed by {signal.strsignal(-returncode) or f'signal {-returncode}'}"
     return f"it ended with exit status {returncode} and said nothing"

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from .capabilities import CapabilitySet
 from .idmap import IDMap, MapWriter
 
-__all__ = ["Writers", "writer_now", "writers_now", "writes_any_map"]
+__all__ = ["Writers", "denies_setgroups", "writer_now", "writers_now", "writes_any_map"]
 
 _SELF: Final = Path("/proc/self")
 _SET_IDS: Final = {"uid": "CAP_SETUID", "gid": "CAP_SETGID"}
@@ -64,7 +64,7 @@ def writer_now(kind: Literal["uid", "gid"], setgroups_denied: bool) -> MapWriter
     """
     if kind not in _SET_IDS:
         raise ValueError(f"kind={kind!r} is neither 'uid' nor 'gid'")
-    return _writer(kind, setgroups_denied or _setgroups_denied(), _effective(_status()))
+    return _writer(kind, setgroups_denied or denies_setgroups(), _effective(_status()))
 
 
 def writers_now() -> Writers:
@@ -75,7 +75,7 @@ def writers_now() -> Writers:
     OSError
         As in `writer_now`.
     """
-    status, denied = _status(), _setgroups_denied()
+    status, denied = _status(), denies_setgroups()
     effective = _effective(status)
     return Writers(
         _writer("uid", denied, effective),
@@ -97,6 +97,17 @@ def writes_any_map() -> bool:
     return all(name in effective for name in _SET_IDS.values())
 
 
+def denies_setgroups() -> bool:
+    """Return whether this process's user namespace denies setgroups; those below it do then, too.
+
+    Raises
+    ------
+    OSError
+        As in `writer_now`.
+    """
+    return (_SELF / "setgroups").read_text() == "deny\n"
+
+
 def _writer(kind: Literal["uid", "gid"], denied: bool, effective: CapabilitySet) -> MapWriter:
     return MapWriter(
         euid=os.geteuid(),
@@ -106,10 +117,6 @@ def _writer(kind: Literal["uid", "gid"], denied: bool, effective: CapabilitySet)
         can_set_fcap="CAP_SETFCAP" in effective,
         setgroups_denied=denied,
     )
-
-
-def _setgroups_denied() -> bool:
-    return (_SELF / "setgroups").read_text() == "deny\n"
 
 
 def _status() -> dict[str, str]:

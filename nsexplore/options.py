@@ -155,8 +155,8 @@ def _add_start_options(parser: argparse.ArgumentParser) -> None:
     unmapped.add_argument(
         "--rootless",
         action="store_true",
-        help="oneself, or N of --max-uid if it is in one's ranges of /etc/subuid and /etc/subgid,"
-        " which follow from 1 on: what an ordinary user may do",
+        help="oneself, what an ordinary user may do; the ranges of /etc/subuid and /etc/subgid"
+        " follow from 1 on. With --max-uid N, N, which must lie in one's ranges of both files",
     )
     privileged = who.add_argument(
         "--privileged",

@@ -12,6 +12,7 @@ import errno
 import os
 import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -52,6 +53,9 @@ EXPECTED: Final = {
 """What the kernel itself answers to each impossible call, and to the one that anybody may make."""
 
 _MOUNTINFO: Final = 1 << 22
+
+_FRESH: Final = 5.0
+"""Seconds for which it is known how many namespaces there is room for: others come and go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,8 @@ def probes_now() -> Probes:
     state = _state()
     known = _known
     if known is not None and known[0] == state:
-        return known[1]
+        fresh = time.monotonic() - known[2] < _FRESH
+        return known[1] if fresh else replace(known[1], alone={})
     probes = _probe()
     remember(probes, state)
     return probes
@@ -139,7 +144,7 @@ def remember(probes: Probes, state: object = None) -> None:
     """Keep what was found for as long as this process stays as it is."""
     global _known
     if not probes.born:  # else a child may be born the next time
-        _known = state or _state(), probes
+        _known = state or _state(), probes, time.monotonic()
 
 
 def deadly(probes: Probes, flags: CloneFlags) -> bool:
@@ -148,7 +153,7 @@ def deadly(probes: Probes, flags: CloneFlags) -> bool:
     return any(probes.answers.get(name) == KILLED for name in names)
 
 
-_known: tuple[object, Probes] | None = None
+_known: tuple[object, Probes, float] | None = None
 
 
 def _state() -> object:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from .idmap import MAX_UID_HIGH, IDMap
+from .interrupts import held
 
 __all__ = ["max_valid_id", "number_in_proc", "parse_status", "read_text"]
 
@@ -23,14 +24,15 @@ def read_text(name: str, dir_fd: int | None = None, limit: int = LIMIT) -> str:
         As open(2) and read(2) do.
     """
     flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)  # other systems have no such file, either
-    fd = os.open(name, flags, dir_fd=dir_fd)
-    try:
-        chunks = []
-        while limit > 0 and (chunk := os.read(fd, min(limit, 8192))):
-            chunks.append(chunk)
-            limit -= len(chunk)
-    finally:
-        os.close(fd)
+    with held():
+        fd = os.open(name, flags, dir_fd=dir_fd)
+        try:
+            chunks = []
+            while limit > 0 and (chunk := os.read(fd, min(limit, 8192))):
+                chunks.append(chunk)
+                limit -= len(chunk)
+        finally:
+            os.close(fd)
     return b"".join(chunks).decode("utf-8", "backslashreplace")
 
 

@@ -63,7 +63,12 @@ class Recorder:
 
     def step(self, command: Command, streams: Streams | None, *, text: bool) -> Step:
         """Start a command stopped between its steps, keeping each stop."""
-        return _RecordedStep(self._keep(command), command, streams, text=text)
+        kept = self._keep(command)
+        try:
+            return _RecordedStep(kept, command, streams, text=text)
+        except BaseException as error:
+            kept.fail(error)
+            raise
 
     def _keep(self, command: Command) -> _Kept:
         kept = _Kept(asked(command), _Copies(command))

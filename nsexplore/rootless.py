@@ -24,7 +24,7 @@ from . import maphelpers, subids
 from .command import Command
 from .errors import IDMapError
 from .idmap import IDMap, IDMapping, MapWriter
-from .mapwriters import Writers, writer_now, writers_now, writes_any_map
+from .mapwriters import Writers, denies_setgroups, writer_now, writers_now, writes_any_map
 from .procfs import max_valid_id
 from .subids import SubIDRange, SubIDs
 
@@ -200,11 +200,12 @@ def custom_maps(id_map: IDMap, gid_map: IDMap) -> Maps:
     """
     try:
         if writes_any_map():
-            return Maps(id_map, gid_map, True)
+            return Maps(id_map, gid_map, not denies_setgroups())
         writers = writers_now()
     except OSError:  # no /proc: nothing can be started here, and root could
         return Maps(id_map, gid_map, True)
-    setgroups = writers.gid.can_set_ids  # without it the kernel asks for "deny" before gid_map
+    # Without CAP_SETGID the kernel asks for "deny" before gid_map.
+    setgroups = writers.gid.can_set_ids and not writers.gid.setgroups_denied
     mine = subids.own()
     by_uid = _takes_helper("uid", id_map, writers.uid, mine.uids)
     by_gid = _takes_helper("gid", gid_map, writers.gid, mine.gids)

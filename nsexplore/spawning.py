@@ -105,7 +105,11 @@ def _native() -> type[Spawn]:
             hint=hint_for("spawner", 0, Command("", ())),
         ) from error
     except ImportError as error:  # it is there: another libc, no descriptor left to open it …
-        raise StartError(f"the native spawner cannot be loaded: {error}", step="spawner") from error
+        raise StartError(
+            f"the native spawner cannot be loaded: {error}",
+            step="spawner",
+            hint=hint_for("spawner", 0, Command("", ()), str(error)),
+        ) from error
     return Spawn
 
 

@@ -14,8 +14,10 @@ from functools import lru_cache
 from typing import Final
 
 from ._maprules import INVALID_ID
+from .idmap import IDMap
 
 __all__ = [
+    "SHARE",
     "SUBGID",
     "SUBUID",
     "SubIDFile",
@@ -26,11 +28,16 @@ __all__ = [
     "own",
     "parse",
     "read",
+    "spare",
     "without",
 ]
 
 SUBUID: Final = "/etc/subuid"
 SUBGID: Final = "/etc/subgid"
+
+SHARE: Final = 65536
+"""How many a user is given, and the first that anybody is: as useradd does it (login.defs(5))."""
+_FIRST: Final = 100_000
 
 _LONGEST: Final = 1023
 """Bytes of a line: what shadow's reader holds."""
@@ -144,12 +151,21 @@ def read(path: str = SUBUID) -> SubIDFile:
     >>> read("/no/such/file").unreadable
     'No such file or directory'
     """
-    return _read(path, _state(path))
+    state = _state(path)
+    found = _read(path, state)
+    if _is_for_now(found, state):
+        _read.cache_clear()
+    return found
 
 
 def own() -> SubIDs:
     """Return the sub-IDs of the user that this process runs as (its effective UID)."""
-    return _of_user(os.geteuid(), _state(SUBUID), _state(SUBGID))
+    states = _state(SUBUID), _state(SUBGID)
+    found = _of_user(os.geteuid(), *states)
+    if any(map(_is_for_now, found.files, states)):
+        _read.cache_clear()
+        _of_user.cache_clear()
+    return found
 
 
 # -- reckoning with ranges --------------------------------------------------------
@@ -170,6 +186,25 @@ def without(line: SubIDRange, taken: Iterable[SubIDRange]) -> list[SubIDRange]:
     return left
 
 
+def spare(files: Iterable[SubIDFile], known: Iterable[IDMap | None]) -> int | None:
+    """Return the first of `SHARE` IDs that nobody has been given, and that these maps have.
+
+    None where there are not so many; what is not known (None) may be any map.
+    """
+    taken = (part.end for file in files for part in file.ranges)
+    first = max(_FIRST, max(taken, default=0))
+    return (
+        first
+        if first + SHARE <= INVALID_ID
+        and all(
+            any(m.container_id <= first and first + SHARE <= m.container_end for m in one)
+            for one in known
+            if one is not None
+        )
+        else None
+    )
+
+
 # -- reading --------------------------------------------------------------------
 
 _State = tuple[int, int, int, int] | str
@@ -182,6 +217,11 @@ def _state(path: str) -> _State:
     except OSError as error:
         return error.strerror or str(error)
     return found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev
+
+
+def _is_for_now(file: SubIDFile, state: _State) -> bool:
+    """Whether a file that is there could not be read: for want of a descriptor, perhaps."""
+    return file.unreadable is not None and not isinstance(state, str)
 
 
 @lru_cache(maxsize=8)

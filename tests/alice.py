@@ -311,3 +311,27 @@ def start_beside_another_root() -> tuple[list[tuple[str | None, int | None]], li
             outcomes.append((error.step, error.errno))
         step.finish()
         return outcomes, see_maps()[0]
+
+
+def start_among_other_roots(starts: int) -> list[str]:
+    """Map one ID again and again while another thread starts roots of another host ID."""
+    others = nx.NamespacingExecer(id_map="rootless", max_uid=100000)
+    one = nx.NamespacingExecer(id_map=nx.IDMap.rootless())
+    failures: list[str] = []
+
+    def work(execer: nx.NamespacingExecer, count: int) -> None:
+        for _ in range(count):
+            try:
+                execer.run("/bin/true")
+            except nx.StartError as error:
+                failures.append(str(error))
+
+    threads = [
+        threading.Thread(target=work, args=(others, starts // 5)),
+        threading.Thread(target=work, args=(one, starts)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return failures

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def notebook(tmp_path: Path) -> Path:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     path = tmp_path / "notebooks" / NOTEBOOK.name
-    path.parent.mkdir()
+    shutil.copytree(NOTEBOOK.parent / "recordings", path.parent / "recordings")
     nbformat.write(content, path)
     return path
 

@@ -217,6 +217,24 @@ def test_a_notebook_runs_where_nothing_can_be_started(
 
 
 @each_notebook
+def test_a_notebook_runs_for_whoever_we_are(path: Path, tmp_path: Path) -> None:
+    """From top to bottom, without an error: root, an ordinary user, or nobody who may anything."""
+    copy = copied(path, tmp_path)
+    run = (
+        "import pathlib, sys, notebook_tool\n"
+        "notebook_tool.execute(pathlib.Path(sys.argv[1]), record=False)"
+    )
+    env = apart(tmp_path / "jupyter") | {"PYTHONPATH": _python_path()}
+    subprocess.run([sys.executable, "-c", run, copy], env=env, check=True, timeout=100)
+    assert eventually(lambda: not still_running(env)), still_running(env)
+    for cell in code_cells(nbformat.read(copy, as_version=4)):
+        assert cell.outputs or "=" in cell.source or "import" in cell.source
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr"
+
+
+@each_notebook
 def test_a_recording_shows_what_is_saved_in_the_notebook(
     path: Path, locked_down: Callable[[Path], Any]
 ) -> None:

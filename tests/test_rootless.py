@@ -411,7 +411,7 @@ def test_the_timeline_tells_who_wrote_the_maps() -> None:
     ]  # fmt: skip
     for name, by, syscall, duration, number in steps:
         if name.startswith("new"):
-            assert (by, syscall, number) == ("parent", "vfork,execve,wait4", 0)
+            assert (by, syscall, number) == ("parent", "clone,execve,waitid", 0)
             assert 100 < duration < 5e6
 
 
@@ -496,6 +496,11 @@ def test_beside_a_waiting_root_of_another_id_no_map_can_be_written() -> None:
     assert step in ("newuidmap", "setgroups")
     assert number in (errno.EACCES, errno.EPERM)
     assert uid_map == FULL
+
+
+def test_among_roots_of_another_id_that_do_not_wait_every_start_succeeds() -> None:
+    """Between their setuid and execve our maps cannot be written; a start waits that moment."""
+    assert there(place(), alice.start_among_other_roots, 150) == []
 
 
 # -- the files as values -------------------------------------------------------------

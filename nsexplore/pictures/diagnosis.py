@@ -97,7 +97,10 @@ def as_html(diagnosis: Diagnosis) -> Html:
                 "namespaces",
                 ("kind", *_WAYS),
                 (
-                    (badge(kinds[name], name), *(_mark(check, numbers) for check in row))
+                    (
+                        badge(kinds[name], name) if name in kinds else name,
+                        *(_mark(check, numbers) for check in row),
+                    )
                     for name, row in _kinds(diagnosis)
                 ),
             )
@@ -233,10 +236,10 @@ def _cause_html(cause: Cause, number: str = "") -> Html:
     evidence = [
         ("seen", join((tag("code", e.where), ": ", tag("code", e.found)))) for e in cause.evidence
     ]
-    rows = [*_details(cause), *evidence]
+    rows = [*evidence, *_details(cause)]
     return tag(
         "div",
-        tag("p", tag("b", number), _told(cause), class_="nsx-p"),
+        tag("p", tag("b", number, _told(cause)), class_="nsx-p"),
         facts(f"About {cause.key}", rows),
         class_="nsx-cause",
     )

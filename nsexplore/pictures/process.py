@@ -165,7 +165,7 @@ def _birth(birth: ProcessView, command: Command) -> list[str]:
         ("shared", " ".join(kind.name for kind in shared) or "none"),
     ]
     rows += [
-        (name, f"{out} outside, {inside} inside")
+        (name, f"{out} outside, {'not readable' if inside is None else inside} inside")
         for name, out, inside in credential_rows(birth.credentials, birth.inside)
         if out is not None and name != "groups"
     ]
