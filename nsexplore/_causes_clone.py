@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ._ruling import (
     ADMINISTRATOR,
@@ -101,17 +101,15 @@ def filtered(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cause]:
     # All that it refuses, not only what is asked for here: it is one filter.
     every = [f"clone {kind.name}" for kind in KINDS if kind.name != "time"]
     answers = {name: said for name in every if (said := probes.filtered(name))}
-    evidence = [
-        *(
-            (f"clone(CLONE_THREAD, new {name.removeprefix('clone ')}), by the kernel EINVAL", said)
-            for name, said in answers.items()
-        ),
+    evidence: list[tuple[str, object]] = [
         ("Seccomp in /proc/self/status", facts.seccomp),
+        *_given_away(answers),
     ]
     if tell_tale := probes.filtered("unshare files"):
-        evidence.append(("unshare(CLONE_FILES), granted by the kernel to everybody", tell_tale))
+        told = ("unshare(CLONE_FILES), which the kernel grants to everybody", tell_tale)
+        evidence.insert(0, told)
         if clone3 := probes.filtered("clone3"):
-            evidence.append(("clone3(), by the kernel EINVAL", clone3))
+            evidence.append(("clone3() without arguments, by the kernel EINVAL", clone3))
         yield fault(
             "seccomp-container",
             "a seccomp filter refuses new namespaces, as the default profile of Docker and"
@@ -134,6 +132,14 @@ def filtered(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cause]:
         CONTAINER,
         "seccomp(2), systemd.exec(5)",
     )
+
+
+def _given_away(answers: Mapping[str, str]) -> Iterator[tuple[str, object]]:
+    """Tell which contradictory calls got which answer: one line an answer, not one a kind."""
+    for said in dict.fromkeys(answers.values()):
+        kinds = [name.removeprefix("clone ") for name, one in answers.items() if one == said]
+        call = "clone() with flags that contradict each other, by the kernel EINVAL"
+        yield f"{call}; for {', '.join(kinds)}", said
 
 
 def chrooted(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cause]:

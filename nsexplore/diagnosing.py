@@ -149,7 +149,7 @@ class _Round:
                 "too-few-ids",
                 str(error),
                 seen(*((f"/proc/self/{kind}_map", lines(known)) for kind, known in here if known)),
-                'use id_map="rootless"',
+                "" if self.facts.unmapped else 'use id_map="rootless"',  # not for nobody either
                 YOU,
                 "garden-linux, NamespacingExecer",
             )

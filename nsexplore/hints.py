@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import TYPE_CHECKING
 
-from ._ruling import YOU, Failure
-from .causes import causes_of
 from .command import Command
-from .diagnosis import Cause
-from .facts import facts_now
-from .probes import probes_for
+
+if TYPE_CHECKING:
+    from .diagnosis import Cause
 
 __all__ = ["A_WORD_EACH", "hint_for"]
 
@@ -28,6 +27,13 @@ def hint_for(step: str, number: int | None, command: Command, said: str = "") ->
     found = finder(number, command) if finder else None
     if found:
         return found
+    try:  # not for an import alone: most starts do not fail
+        from .causes import Failure, causes_of
+        from .facts import facts_now
+        from .probes import probes_for
+    except ImportError:  # a process that has since lost its way to our own files
+        return _BY_ERRNO.get(number, "")
+
     # The doctor's rules, without asking a throwaway child what one was asked before.
     probes = probes_for(number, command.clone_flags)
     causes = causes_of(Failure(command, step, number, said), facts_now(), probes)
@@ -40,7 +46,7 @@ def _sentence(cause: Cause) -> str:
     words = cause.words if cause.certainty == "proven" else f"probably {cause.words}"
     if not cause.fix:
         return words
-    who = "" if cause.by == YOU else f" ({cause.by})"
+    who = "" if cause.by == "you" else f" ({cause.by})"
     return f"{words}; what helps: {cause.fix}{who}"
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import select
-import shutil
 import signal
 import stat
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ TIMEOUT: Final = 10.0
 SAID: Final = 500
 """Characters of its stderr that an error quotes."""
 
-_PATH: Final = "/usr/sbin:/sbin"
+_BESIDE_PATH: Final = ("/usr/sbin", "/sbin")
 _ENVIRONMENT: Final = (b"PATH=/usr/sbin:/usr/bin:/sbin:/bin", b"LC_ALL=C")
 _EXECED: Final = 6
 """``Stop.EXECED``, which lives above this module."""
@@ -63,7 +62,8 @@ def find(name: Helper) -> tuple[str | None, str]:
 def where(name: Helper) -> str:
     """Return the absolute path of a helper, also off the PATH; "" if it is nowhere."""
     entries = [e for e in os.environ.get("PATH", "").split(":") if os.path.isabs(e)]
-    return shutil.which(name, path=":".join([*entries, _PATH])) or ""
+    paths = [f"{entry}/{name}" for entry in (*entries, *_BESIDE_PATH)]
+    return next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), "")
 
 
 def powerless(path: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from pathlib import Path
 
 from .idmap import MAX_UID_HIGH, IDMap
 from .interrupts import held
@@ -91,7 +90,7 @@ def max_valid_id(uid_map: str = "/proc/self/uid_map", gid_map: str = "/proc/self
     largest = []
     for path in (uid_map, gid_map):
         try:
-            text = Path(path).read_text()
+            text = read_text(path)
         except FileNotFoundError:
             return MAX_UID_HIGH
         largest.append(max((m.container_end - 1 for m in IDMap.parse(text)), default=0))

@@ -10,17 +10,16 @@ from enum import IntEnum
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from . import maphelpers
 from .arguments import check_mounts
 from .command import Command
 from .errors import StartError, go_reason
 from .hints import A_WORD_EACH, hint_for
 from .idmap import IDMap
 from .procfs import number_in_proc
-from .rootless import refusal
 from .timeline import Timeline, TimelineStep
 
 if TYPE_CHECKING:
+    from . import maphelpers
     from ._spawn import Spawn
 
 __all__ = ["Stop", "advance", "begin", "timeline_of"]
@@ -140,6 +139,8 @@ def _advance(spawn: Spawn, command: Command, stop: Stop) -> None:
     if syscalls != step:
         where += f" ({syscalls.replace(',', ', ')})"
     if number == errno.EPERM and step in ("uid_map", "gid_map"):
+        from .rootless import refusal
+
         rule = refusal(command, "uid" if step == "uid_map" else "gid")
         where += f", where {rule}" if rule else ""
     if number == 0:
@@ -194,6 +195,8 @@ def _advance_with(
 
 
 def _run(spawn: Spawn, path: str, idmap: IDMap) -> maphelpers.Failure | None:
+    from . import maphelpers
+
     try:
         number = number_in_proc(spawn.pidfd)
     except OSError as error:

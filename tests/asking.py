@@ -28,7 +28,7 @@ import seccomp
 from conftest import children, open_descriptors
 
 import nsexplore.pictures  # noqa: F401
-from nsexplore import NamespacingExecer, _spawn, probes  # noqa: F401
+from nsexplore import NamespacingExecer, _spawn, probes, rootless  # noqa: F401
 from nsexplore.diagnosing import doctor
 from nsexplore.diagnosis import Cause, Check, Diagnosis
 from nsexplore.errors import IDMapError, StartError

@@ -131,5 +131,8 @@ def _mount(source: str | Path, target: str | Path, flags: int, kind: str | None 
 
 if __name__ == "__main__":
     place, module, name, arguments = pickle.load(sys.stdin.buffer)
+    # What is looked up only when it is needed lies where that user may not look.
+    for needed in ("nsexplore._spawn", "nsexplore.diagnosing", "nsexplore.rootless"):
+        importlib.import_module(needed)
     found = getattr(importlib.import_module(module), name)
     sys.stdout.buffer.write(pickle.dumps(_go_and_call(place, found, arguments)))
