@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from . import arguments
 from ._renders import Renders
@@ -18,12 +18,10 @@ from .idmap import IDMap
 from .lookup import look_path
 from .process import Completed, Process
 from .reaping import reap_later
+from .rootless import NO_MAPS, Maps, custom_maps, garden_maps, rootless_maps
 from .runner import CommandRunner, NativeCommandRunner, ending_on_error, start_unowned
 from .stepping import Step
 from .streams import Streams
-
-if TYPE_CHECKING:
-    from .rootless import Maps
 
 __all__ = ["NamespacingExecer"]
 
@@ -116,8 +114,6 @@ class NamespacingExecer(Renders):
         return _GARDEN_FLAGS[self.privileged]
 
     def _maps(self) -> Maps:
-        from .rootless import NO_MAPS, custom_maps, rootless_maps  # not for an import alone
-
         if CloneFlags.NEWUSER not in self._flags():
             return NO_MAPS
         if isinstance(self.id_map, IDMap):
@@ -127,8 +123,6 @@ class NamespacingExecer(Renders):
     @cached_property
     def _garden_maps(self) -> Maps:
         # Once for all starts: which IDs are valid does not change under a running process.
-        from .rootless import garden_maps
-
         return garden_maps(self.max_uid)
 
     def plan(

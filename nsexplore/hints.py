@@ -31,7 +31,7 @@ def hint_for(step: str, number: int | None, command: Command, said: str = "") ->
         from .causes import Failure, causes_of
         from .facts import facts_now
         from .probes import probes_for
-    except ImportError:  # a process that has since lost its way to our own files
+    except (ImportError, OSError):  # our own files cannot be opened any more
         return _BY_ERRNO.get(number, "")
 
     # The doctor's rules, without asking a throwaway child what one was asked before.
