@@ -9,7 +9,7 @@ from typing import Literal
 
 from . import maphelpers
 from ._ruling import ADMINISTRATOR, CONTAINER, YOU, Failure, fault, likely, lines, rule, seen
-from .diagnosis import Cause
+from .diagnosis import Cause, Evidence
 from .errors import IDMapError
 from .facts import Facts
 from .idmap import IDMap, MapWriter
@@ -201,18 +201,29 @@ def no_helper(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cause]
     ]
     if not missing:
         return
-    yield Cause(
+    yield _of_helpers(
+        facts,
         "no-newuidmap",
         f"{' and '.join(missing)}, which write the map of sub-IDs for an ordinary user, are not"
         " installed, or not in PATH",
-        "proven",
-        "",
         seen(*((f"{name} in PATH", "not there") for name in missing)),
         "install the package uidmap (Debian, Ubuntu) or shadow-utils (Fedora, Arch)",
         ADMINISTRATOR,
         "newuidmap(1)",
-        _weight(facts),
     )
+
+
+def _of_helpers(
+    facts: Facts,
+    key: str,
+    words: str,
+    evidence: tuple[Evidence, ...],
+    fix: str,
+    by: str,
+    source: str,
+) -> Cause:
+    """Return what is proven to keep newuidmap and newgidmap from working."""
+    return Cause(key, words, "proven", "", evidence, fix, by, source, _weight(facts))
 
 
 def _weight(facts: Facts) -> Literal["fault", "option"]:
@@ -224,17 +235,15 @@ def no_new_privs(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cau
     """Speak of setuid programs without effect."""
     if not facts.no_new_privs or all(map(facts.can, _SPARES.values())):
         return
-    yield Cause(
+    yield _of_helpers(
+        facts,
         "no-new-privs",
         "no_new_privs is set, so newuidmap and newgidmap run without the privilege that they need",
-        "proven",
-        "",
         seen(("NoNewPrivs in /proc/self/status", "1")),
         "start without it: no --security-opt no-new-privileges (Docker),"
         " allowPrivilegeEscalation: true (Kubernetes), NoNewPrivileges=no (systemd)",
         CONTAINER,
         "PR_SET_NO_NEW_PRIVS(2const), newuidmap(1)",
-        _weight(facts),
     )
 
 
@@ -243,16 +252,14 @@ def no_privilege(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cau
     for name, path in facts.helpers.items():
         why = facts.powerless.get(name)
         if path and why and not facts.can(_SPARES[name]):
-            yield Cause(
+            yield _of_helpers(
+                facts,
                 f"powerless-{name}",
                 f"{path} has no privilege: it {why}",
-                "proven",
-                "",
                 seen((path, why)),
                 maphelpers.remedy(path, why),
                 ADMINISTRATOR,
                 "newuidmap(1), execve(2)",
-                _weight(facts),
             )
 
 
@@ -266,17 +273,15 @@ def bounded(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cause]:
         and not facts.can(capability)
     ]
     if lost:
-        yield Cause(
+        yield _of_helpers(
+            facts,
             "bounding-set",
             f"no program can get {' and '.join(lost)} any more, which newuidmap and newgidmap need",
-            "proven",
-            "",
             seen(("CapBnd in /proc/self/status", f"{' and '.join(lost)} not among them")),
             "start without dropping them: --cap-add SETUID --cap-add SETGID (Docker, podman),"
             " CapabilityBoundingSet= (systemd)",
             CONTAINER,
             "capabilities(7), Capability bounding set",
-            _weight(facts),
         )
 
 
@@ -300,16 +305,14 @@ def not_as_in_passwd(failure: Failure, facts: Facts, probes: Probes) -> Iterator
             source,
         )
     elif subids.login_gid is None:
-        yield Cause(
+        yield _of_helpers(
+            facts,
             "no-login-name",
             f"newuidmap and newgidmap ask for a login name, and UID {uid} has none",
-            "proven",
-            "",
             seen((f"getent passwd {uid}", "nothing")),
             "an entry in the password database (useradd)",
             ADMINISTRATOR,
             source,
-            _weight(facts),
         )
     elif gid != subids.login_gid and len(failure.command.uid_mappings or ()) <= 1:
         yield rule(

@@ -44,10 +44,12 @@ def hint_for(step: str, number: int | None, command: Command, said: str = "") ->
 
 def _sentence(cause: Cause) -> str:
     words = cause.words if cause.certainty == "proven" else f"probably {cause.words}"
-    if not cause.fix:
-        return words
-    who = "" if cause.by == "you" else f" ({cause.by})"
-    return f"{words}; what helps: {cause.fix}{who}"
+    lines = [words]
+    if cause.fix:
+        lines.append(f"what helps: {cause.fix}")
+        if cause.by != "you":
+            lines.append(f"by whom: {cause.by}")
+    return "\n    ".join(lines)
 
 
 def _chdir(number: int, command: Command) -> str | None:

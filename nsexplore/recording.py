@@ -97,7 +97,7 @@ class Recording(Renders):
     def __post_init__(self) -> None:
         if type(self.value) not in _KINDS.values():
             known = ", ".join(kind.__name__ for kind in _KINDS.values())
-            raise TypeError(f"value must be one of {known}, not {self.value!r}")
+            raise TypeError(f"value must be one of {known}, not {type(self.value).__name__}")
         try:
             datetime.strptime(self.recorded_on, _TIME)
         except (TypeError, ValueError):
@@ -157,6 +157,13 @@ class Recording(Renders):
             Says what is wrong, where, and what to do.
         """
         try:
+            return cls._parse(text)
+        except RecordingError as error:
+            raise RecordingError(f"the text: {error}") from None
+
+    @classmethod
+    def _parse(cls, text: str) -> Recording:
+        try:
             data = loads(text)
             if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
                 raise RecordingError(f'is no recording: it lacks "schema": "{SCHEMA}"')
@@ -210,7 +217,7 @@ class Recording(Renders):
             Names the file, says what is wrong, where, and what to do.
         """
         try:
-            return cls.from_json(_text(path))
+            return cls._parse(_text(path))
         except RecordingError as error:
             raise RecordingError(f"{os.fspath(path)!r} {error}") from None
 

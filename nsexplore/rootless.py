@@ -176,7 +176,9 @@ def _check_root(
     both = [part for u in uids for g in gids for part in subids.common(u, (g.start, g.end))]
     choices = [f"{own[0]} (oneself)"] if own[0] == own[1] else []
     choices += [f"{part} (in both files)" for part in both[:4]] + ["…"] * (len(both) > 4)
-    why = f"it lies in no range for {user} in {' or '.join(bad)}, and is not his own ID"
+    why = f"it lies in no range for {user} in {' or '.join(bad)}, and is not one's own ID"
+    if len(bad) == 1:
+        why += f" (root inside is {root} as a user and as a group: it must lie in both files)"
     _refuse_root(root, why, f"root inside can be {', '.join(choices) or 'oneself: leave it out'}")
 
 

@@ -188,9 +188,10 @@ except nx.StartError as error:
 def test_a_spawner_that_cannot_be_opened_is_not_taken_for_one_that_is_missing() -> None:
     """Without a descriptor it cannot be loaded: no compiler helps."""
     script = [sys.executable, "-c", WITHOUT_DESCRIPTORS]
-    keys, hint = subprocess.check_output(script, text=True, stdin=subprocess.DEVNULL).splitlines()
+    said = subprocess.check_output(script, text=True, stdin=subprocess.DEVNULL)
+    keys, *hint = said.splitlines()
     assert keys == "spawner-not-loaded descriptors"
-    assert hint.endswith("what helps: close some files, or raise the limit (ulimit -n)")
+    assert hint[-1].endswith("what helps: close some files, or raise the limit (ulimit -n)")
 
 
 # -- what was asked before ----------------------------------------------------------

@@ -120,5 +120,5 @@ def test_a_rule_that_only_a_command_of_ones_own_can_break() -> None:
         NativeCommandRunner().start(replace(plan, credential=Credential(0, 5, groups=None)))
     assert (caught.value.step, caught.value.errno) == ("setgid", EINVAL)
     assert caught.value.hint == (
-        "ID 5 has no mapping inside; what helps: a map with a line for ID 5 inside"
+        "ID 5 has no mapping inside\n    what helps: a map with a line for ID 5 inside"
     )
