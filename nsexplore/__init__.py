@@ -28,7 +28,7 @@ __all__ = [
     "NamespacingExecer", "NativeCommandRunner", "Process", "ProcessView", "Recording",
     "RecordingCommandRunner", "RecordingError", "ReplayingCommandRunner", "StartError", "Step",
     "clone_flags_frame", "diagnosis_frame", "doctor", "id_map_frame", "inspect", "max_valid_id",
-    "namespaces_frame", "timeline_frame",
+    "namespaces_frame", "stable", "timeline_frame",
 ]
 # fmt: on
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from .diagnosing import doctor
     from .diagnosis import Diagnosis
+    from .naming import stable
     from .recording import Recording, RecordingError
     from .replaying import ReplayingCommandRunner
     from .tables import (
@@ -31,6 +32,7 @@ __all__ = [
     "doctor",
     "id_map_frame",
     "namespaces_frame",
+    "stable",
     "timeline_frame",
 ]
 
@@ -44,6 +46,7 @@ _HOMES: Final = {
     "doctor": "diagnosing",
     "id_map_frame": "tables",
     "namespaces_frame": "tables",
+    "stable": "naming",
     "timeline_frame": "tables",
 }
 

@@ -6,6 +6,23 @@ STEPS: tuple[tuple[str, str, bool], ...]
 TRIALS: tuple[str, ...]
 """What `Spawn.attempt` can do, by number (``enum spawn_trial``)."""
 
+def getfd(pidfd: int, fd: int, /) -> int:
+    """Return a copy of another process's file descriptor, close-on-exec: pidfd_getfd(2)."""
+
+def listns(kinds: int, last_id: int, /) -> list[int]:
+    """Return the unique IDs of some namespaces, those behind `last_id`: listns(2).
+
+    `kinds` is a sum of ``CLONE_NEW*``, 0 for all. An empty list: there are no more.
+    `OSError` with ENOSYS before Linux 6.19.
+    """
+
+def open_namespace(unique_id: int, kind: int = 0, inode: int = 0, /) -> int:
+    """Return a descriptor, close-on-exec, of a namespace by its ID: open_by_handle_at(2).
+
+    Linux 6.18 wants its `kind` (``CLONE_NEW*``) and `inode` too; 6.19 does without both.
+    `OSError`: ESTALE, there is none; EPERM, not for this process; EBADF before Linux 6.18.
+    """
+
 class Spawn:
     """One start. Dropping the object kills and reaps the process."""
 

@@ -1,4 +1,4 @@
-/* nsexplore._spawn: spawn.h for Python, and nothing of its own.
+/* nsexplore._spawn: spawn.h and seeing.h for Python, and nothing of its own.
  *
  * Limited API (abi3): one wheel per architecture serves every CPython from 3.11 on.
  */
@@ -6,6 +6,7 @@
 #include <Python.h>
 
 #include "request.h"
+#include "seeing.h"
 #include "spawn.h"
 
 #include <errno.h>
@@ -336,7 +337,14 @@ static PyModuleDef_Slot module_slots[] = {
 };
 
 static struct PyModuleDef module_def = {
-    PyModuleDef_HEAD_INIT, "_spawn", "The native spawner.", 0, NULL, module_slots, NULL, NULL,
+    PyModuleDef_HEAD_INIT,
+    "_spawn",
+    "The native spawner, and system calls that Python does not have.",
+    0,
+    seeing_methods,
+    module_slots,
+    NULL,
+    NULL,
     NULL,
 };
 

@@ -12,6 +12,7 @@ from ..command import Command, Credential
 from ..flags import CloneFlags
 from ..idmap import OVERFLOW_ID
 from ..kinds import KINDS, NamespaceKind
+from ..naming import is_stable, pid_name
 from ..views import Credentials, ProcessView
 from ._escape import shell, visible
 
@@ -66,7 +67,9 @@ def micros(us: float) -> str:
 
 
 def duration(us: float) -> str:
-    """Return microseconds for a sentence, in the unit that suits."""
+    """Return microseconds for a sentence, in the unit that suits; vaguely in stable mode."""
+    if is_stable():
+        return "some time"
     if us < 100:
         return f"{us:.0f} µs"
     return f"{us / 1000:.2f} ms" if us < 1e6 else f"{us / 1e6:.2f} s"
@@ -184,14 +187,20 @@ def view_facts(view: ProcessView) -> list[tuple[str, str]]:
     own = view.moment == "now"
     rows = [
         ("arguments", shell(view.cmdline) or "none" if own else _BEFORE_EXECVE),
-        ("parent", str(view.ppid)),
-        ("PIDs", " → ".join(map(str, view.nspid[:33])) + _innermost(view)),
+        ("parent", pid_name(view.ppid)),
+        ("PIDs", " → ".join(_pids(view)) + _innermost(view)),
     ]
     if view.no_new_privs is not None:
         rows.append(("no_new_privs", "yes" if view.no_new_privs else "no"))
     if view.seccomp is not None:
         rows.append(("seccomp", _SECCOMP.get(view.seccomp, str(view.seccomp))))
     return rows
+
+
+def _pids(view: ProcessView) -> list[str]:
+    # The outermost is chance; how a namespace counts inside begins with 1.
+    first, *inner = view.nspid[:33] or (0,)
+    return [pid_name(first), *map(str, inner)] if view.nspid else []
 
 
 def _innermost(view: ProcessView) -> str:

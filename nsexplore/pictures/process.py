@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..command import Command
+from ..naming import pid_name
 from ..process import Completed, Process
 from ..stepping import Step
 from ..views import ProcessView
@@ -42,12 +43,12 @@ def process_html(process: Process) -> Html:
 def _process_head(process: Process) -> str:
     if process.birth is None and not process.timeline:
         # A real start leaves at least its timeline.
-        return f"process {process.pid} · recorded only: nothing was started"
+        return f"process {pid_name(process.pid)} · recorded only: nothing was started"
     code = process.poll()
     state = "running" if code is None else f"ended: {exit_status(code)}"
     # A recorded one had its number where it ran; here it has none that means anything.
     pid = process.birth.pid if process.recorded and process.birth else process.pid
-    return f"process {pid} · {state}"
+    return f"process {pid_name(pid)} · {state}"
 
 
 # -- completed ------------------------------------------------------------------
@@ -170,7 +171,7 @@ def _birth(birth: ProcessView, command: Command) -> list[str]:
         if out is not None and name != "groups"
     ]
     if len(birth.nspid) > 1:
-        rows.append(("pid", f"{birth.nspid[0]} outside, {birth.nspid[-1]} inside"))
+        rows.append(("pid", f"{pid_name(birth.nspid[0])} outside, {birth.nspid[-1]} inside"))
     return facts(rows)
 
 

@@ -7,6 +7,7 @@ from textwrap import wrap
 from ..capabilities import CapabilitySet
 from ..idmap import IDMap, IDMapping
 from ..kinds import NamespaceKind
+from ..naming import number_name
 from ..views import Credentials, NamespaceID
 from . import idmap
 from ._html import Html, badge, code, escape, facts, section, tag
@@ -51,12 +52,14 @@ def _kind(kind: NamespaceKind) -> list[tuple[str, str]]:
 
 def id_text(identity: NamespaceID) -> str:
     """Return both numbers in one line."""
-    return f"namespace on device {identity.dev}, inode {identity.ino}"
+    device, inode = number_name(identity.dev), number_name(identity.ino)
+    return f"namespace on device {device}, inode {inode}"
 
 
 def id_html(identity: NamespaceID) -> Html:
     """Return both numbers."""
-    rows = [("device", code(identity.dev)), ("inode", code(identity.ino))]
+    numbers = (("device", identity.dev), ("inode", identity.ino))
+    rows = [(name, code(number_name(number))) for name, number in numbers]
     return section(facts("The namespace", rows))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from ..naming import is_stable
 from ..timeline import Timeline, TimelineStep
 from ._escape import visible
 from ._html import Html, code, muted, section, table, tag
@@ -35,13 +36,15 @@ def headline(timeline: Timeline) -> str:
 
 
 def as_text(timeline: Timeline) -> str:
-    """Return the steps as an aligned table."""
-    header = ("step", "by", "start", "duration", "result", "system calls")
+    """Return the steps as an aligned table; in stable mode without their times."""
+    times = () if is_stable() else ("start", "duration")
     rows = (
-        (s.name, s.by, micros(s.start_us), micros(s.duration_us), _result(s), _calls(s))
+        (s.name, s.by, *(micros(getattr(s, f"{t}_us")) for t in times), _result(s), _calls(s))
         for s in _lanes(timeline)
     )
-    lines = columns(rows, header, right="llrrll") if timeline.steps else []
+    header = ("step", "by", *times, "result", "system calls")
+    right = "ll" + "r" * len(times)
+    lines = columns(rows, header, right=right) if timeline.steps else []
     return "\n".join([headline(timeline), *indent([*lines, *_notes(timeline)])])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..capabilities import Capabilities
 from ..flags import CloneFlags
 from ..kinds import KINDS, NamespaceKind
+from ..naming import is_stable, namespace_name, number_name, pid_name
 from ..views import Namespace, NamespaceID, ProcessView
 from ._escape import visible
 from ._html import Html, badge, code, escape, facts, join, muted, section, table, tag
@@ -63,10 +64,15 @@ def as_html(view: ProcessView, flags: CloneFlags | None = None) -> Html:
 
 
 def _header(view: ProcessView) -> str:
-    words = [f"process {view.pid} ({visible(view.comm, 64)})", visible(view.state, 40)]
+    words = [f"process {pid_name(view.pid)} ({visible(view.comm, 64)})", _state(view)]
     if len(view.nspid) > 1:
         words.append(f"{view.nspid[-1]} inside")
     return " · ".join(word for word in words if word)
+
+
+def _state(view: ProcessView) -> str:
+    # Whether it runs or has fallen asleep already is chance.
+    return "" if is_stable() and view.state[:1] in "RSD" else visible(view.state, 40)
 
 
 def _unreadable(view: ProcessView) -> list[tuple[str, str]]:
@@ -99,12 +105,16 @@ def _seen(view: ProcessView) -> list[tuple[NamespaceKind, Namespace]]:
 
 
 def _user(identity: NamespaceID | None) -> str | None:
-    return None if identity is None else f"user:[{identity.ino}]"
+    return None if identity is None else namespace_name("user", identity)
 
 
 def _parent(namespace: Namespace) -> str | None:
     parent = namespace.parent
-    return None if parent is None else f"{visible(namespace.kind, 20)}:[{parent.ino}]"
+    return None if parent is None else namespace_name(visible(namespace.kind, 20), parent)
+
+
+def _name(namespace: Namespace) -> str:
+    return visible(namespace_name(namespace.kind, namespace.id), 100)
 
 
 def _word(kind: NamespaceKind, flags: CloneFlags | None) -> tuple[str, ...]:
@@ -116,7 +126,7 @@ def _word(kind: NamespaceKind, flags: CloneFlags | None) -> tuple[str, ...]:
 def _namespaces_text(view: ProcessView, flags: CloneFlags | None) -> list[str]:
     header = ("kind", "identity", *(() if flags is None else ("",)), "owner", "parent")
     rows = (
-        (kind.name, ns.link, *_word(kind, flags), _user(ns.owner), _parent(ns))
+        (kind.name, _name(ns), *_word(kind, flags), _user(ns.owner), _parent(ns))
         for kind, ns in _seen(view)
     )
     return columns(rows, header) if view.namespaces else ["none could be read"]
@@ -131,7 +141,7 @@ def _namespaces_html(view: ProcessView, flags: CloneFlags | None) -> Html:
         rows.append(
             (
                 badge(kind, kind.name, sign="✓" if words == ("new",) else ""),
-                tag("code", ns.link, class_="" if new else "nsx-mut"),
+                tag("code", _name(ns), class_="" if new else "nsx-mut"),
                 *(tag("b", w) if new else muted(w) for w in words),
                 code(_user(ns.owner)),
                 code(_parent(ns)),
@@ -153,7 +163,7 @@ def _credentials_html(view: ProcessView) -> Html:
 
 def namespace_text(namespace: Namespace) -> str:
     """Return one namespace in a few lines."""
-    return "\n".join([visible(namespace.link, 100), *indent(plain_facts(_details(namespace)))])
+    return "\n".join([_name(namespace), *indent(plain_facts(_details(namespace)))])
 
 
 def namespace_html(namespace: Namespace) -> Html:
@@ -162,20 +172,21 @@ def namespace_html(namespace: Namespace) -> Html:
     name = visible(namespace.kind, 20)
     head = muted(name) if kind is None else badge(kind, name)
     rows = [(label, tag("code", value)) for label, value in _details(namespace)]
-    link = tag("code", namespace.link)
+    link = tag("code", _name(namespace))
     return section(tag("div", head, link, class_="nsx-row"), facts("The namespace", rows))
 
 
 def _details(namespace: Namespace) -> list[tuple[str, object]]:
     kind = next((k for k in KINDS if k.name == namespace.kind), None)
+    unique = None if namespace.unique_id is None else number_name(namespace.unique_id)
     rows: list[tuple[str, object | None]] = [
         ("isolates", f"{kind.isolates}, {kind.man}" if kind else None),
-        ("device", namespace.dev),
-        ("inode", namespace.ino),
+        ("device", number_name(namespace.dev)),
+        ("inode", number_name(namespace.ino)),
         ("owner", _user(namespace.owner)),
         ("parent", _parent(namespace)),
         ("created by", None if namespace.owner_uid is None else f"UID {namespace.owner_uid}"),
-        ("unique ID", namespace.unique_id),
+        ("unique ID", unique),
     ]
     return [(label, value) for label, value in rows if value is not None]
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ..origin import Origin
+from ._stably import show_stably
 
 __all__ = ["make_frame", "origin_of", "wrong_type"]
 
@@ -39,4 +40,5 @@ def make_frame(
     marks = [origin.mark for origin in map(origin_of, sources) if origin is not None]
     # Text and HTML show it in the corner; choosing rows or columns keeps it.
     frame.columns.name = marks[0] if marks else None
+    show_stably(frame)
     return frame

@@ -117,3 +117,8 @@ def recordings(done: nx.Completed) -> None:
         nx.Recording.from_json("")
     except nx.RecordingError as error:
         assert_type(error, nx.RecordingError)
+
+
+def comparable() -> None:
+    nx.stable()
+    nx.stable(on=False)
