@@ -52,6 +52,7 @@ _LIMITS: Final[dict[str, tuple[int, int]]] = {
     "dev": (0, 2**63 - 1),
     "ino": (0, 2**63 - 1),
     "unique_id": _U64,
+    **dict.fromkeys(("start", "taken_ns"), (0, 2**63 - 1)),
     **dict.fromkeys(("inheritable", "permitted", "effective", "bounding", "ambient"), _U64),
     **dict.fromkeys(_IDS.split(), _U32),
 }

@@ -23,6 +23,7 @@ from .diagnosis import Diagnosis
 from .inspecting import inspect
 from .origin import Origin
 from .process import Completed
+from .snapshot import Snapshot
 from .views import Namespace, ProcessView
 
 __all__ = ["Recording", "RecordingError"]
@@ -39,6 +40,7 @@ _KINDS: Final[dict[str, type]] = {
     "completed": Completed,
     "process": ProcessView,
     "diagnosis": Diagnosis,
+    "snapshot": Snapshot,
     "book": Book,
 }
 """What can be recorded."""
@@ -62,11 +64,11 @@ class Recording(Renders):
 
     It is saved as JSON and can be mailed: an environment (``env=`` of a start),
     where the tokens and passwords are, is left out. All else is kept as it was
-    seen, arguments and outputs included.
+    seen, arguments and outputs included; in a snapshot those of every process of the machine.
 
     Attributes
     ----------
-    value : Completed, ProcessView, Diagnosis or Book
+    value : Completed, ProcessView, Diagnosis, Snapshot or Book
         What was seen; equal to what was given, but for a command's ``env``.
     recorded_on : str
         ISO 8601, in UTC: ``"2026-11-23T18:10:00Z"``.
@@ -88,7 +90,7 @@ class Recording(Renders):
     True
     """
 
-    value: Completed | ProcessView | Diagnosis | Book
+    value: Completed | ProcessView | Diagnosis | Snapshot | Book
     recorded_on: str
     system: str
     note: str = ""
@@ -110,7 +112,9 @@ class Recording(Renders):
         object.__setattr__(self, "value", _marked(self.value, origin))
 
     @classmethod
-    def take(cls, value: Completed | ProcessView | Diagnosis | Book, note: str = "") -> Recording:
+    def take(
+        cls, value: Completed | ProcessView | Diagnosis | Snapshot | Book, note: str = ""
+    ) -> Recording:
         """Record a value here and now.
 
         What is shown from a recording itself keeps its own place and time.
@@ -261,6 +265,8 @@ def _marked(value: Any, origin: Origin) -> Any:
     """Return a value that knows its origin in all of its parts, without any environment."""
     if isinstance(value, tuple):
         return tuple(_marked(item, origin) for item in value)
+    if isinstance(value, Snapshot):  # of its many parts none is ever shown alone as a view is
+        return replace(value, recorded=origin)
     if not is_dataclass(value) or isinstance(value, type | Origin):
         return value
     if isinstance(value, Command):
