@@ -319,6 +319,13 @@ def as_benchmark(name: str, rounds: list[list[float]]) -> pyperf.Benchmark:
     )
 
 
+def print_table(rows: Sequence[Row]) -> None:
+    """Print the table, in Markdown."""
+    print("| what | takes | peer | takes | ratio (quartiles) | at best | bound | met |")
+    print("|---|---:|---|---:|---|---:|---:|---|")
+    print(*rows, sep="\n")
+
+
 def main() -> None:
     """Run everything, print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -333,9 +340,7 @@ def main() -> None:
     benchmarks = {name: as_benchmark(name, rounds) for name, rounds in values.items()}
     rows = [*race_rows(benchmarks), import_row(benchmarks), doctor_row(10), *memory_rows(300)]
 
-    print("| what | takes | peer | takes | ratio (quartiles) | at best | bound | met |")
-    print("|---|---:|---|---:|---|---:|---:|---|")
-    print(*rows, sep="\n")
+    print_table(rows)
     if options.output:
         pyperf.BenchmarkSuite(list(benchmarks.values())).dump(options.output, replace=True)
     if options.check and any(row.missed for row in rows):

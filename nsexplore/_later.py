@@ -11,43 +11,70 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from .diagnosing import doctor
     from .diagnosis import Diagnosis
+    from .discovering import discover
+    from .entering import enter
+    from .locating import CannotTellError
     from .naming import stable
     from .recording import Recording, RecordingError
     from .replaying import ReplayingCommandRunner
+    from .snapshot import Snapshot
     from .tables import (
         clone_flags_frame,
         diagnosis_frame,
         id_map_frame,
         namespaces_frame,
         timeline_frame,
+        who_owns,
+        why_denied,
     )
+    from .translating import translate
+    from .translation import Translation
+    from .tree import Tree
 
 __all__ = [
+    "CannotTellError",
     "Diagnosis",
     "Recording",
     "RecordingError",
     "ReplayingCommandRunner",
+    "Snapshot",
+    "Translation",
+    "Tree",
     "clone_flags_frame",
     "diagnosis_frame",
+    "discover",
     "doctor",
+    "enter",
     "id_map_frame",
     "namespaces_frame",
     "stable",
     "timeline_frame",
+    "translate",
+    "who_owns",
+    "why_denied",
 ]
 
 _HOMES: Final = {
+    "CannotTellError": "locating",
     "Diagnosis": "diagnosis",
     "Recording": "recording",
     "RecordingError": "recording",
     "ReplayingCommandRunner": "replaying",
+    "Snapshot": "snapshot",
+    "Translation": "translation",
+    "Tree": "tree",
     "clone_flags_frame": "tables",
     "diagnosis_frame": "tables",
+    "discover": "discovering",
     "doctor": "diagnosing",
+    "enter": "entering",
     "id_map_frame": "tables",
     "namespaces_frame": "tables",
     "stable": "naming",
     "timeline_frame": "tables",
+    "translate": "translating",
+    "who_owns": "tables",
+    "why_denied": "tables",
 }
 
 

@@ -28,7 +28,7 @@ class Spawn:
 
     def __new__(
         cls,
-        path: bytes,
+        paths: tuple[bytes, ...],
         argv: tuple[bytes, ...],
         env: tuple[bytes, ...],
         cwd: bytes | None,
@@ -41,6 +41,7 @@ class Spawn:
         propagation: int,
         mount_proc: bool,
         detached: bool,
+        joins: tuple[tuple[int, int], ...],
         /,
     ) -> Spawn: ...
     @property
@@ -52,6 +53,9 @@ class Spawn:
     @property
     def reached(self) -> int:
         """The last stop reached (`nsexplore.spawning.Stop`)."""
+    @property
+    def joining(self) -> int:
+        """Which of the joins the process was last to enter."""
     def advance(self, stop: int, /) -> tuple[int, int, int] | None:
         """Drive the start up to a stop; (step, errno, signal) where it failed."""
     def attempt(self, trial: int, argument: int = 0, /) -> int | None:

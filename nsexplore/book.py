@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from ._frozen import FrozenMapping
 from ._renders import Renders
-from .command import Command
+from .command import Command, Join
 from .errors import StartError
 from .idmap import IDMap
 from .origin import Origin, printable
+from .snapshot import Snapshot
 from .timeline import Timeline
 from .views import ProcessView
 
@@ -21,7 +23,7 @@ def asked(command: Command) -> Command:
     """Return what of a command makes it this very one, on any machine.
 
     That is its arguments, namespaces, maps, identity, mounts and folder. File
-    descriptors, where PATH leads and who may write a map differ from machine to
+    descriptors, inodes, where PATH leads and who may write a map differ from machine to
     machine; and an environment holds secrets. Whoever maps nobody but himself asks
     for the same as anybody else who does, whatever his number is.
     """
@@ -50,6 +52,8 @@ def asked(command: Command) -> Command:
         lookup_error=None,
         notes=(),
         birth=True,
+        joins=tuple(Join(join.kind, 0, 0, "") for join in command.joins),
+        search=(),
     )
 
 
@@ -129,15 +133,23 @@ class Book(Renders):
     Attributes
     ----------
     entries : tuple of Entry
+    snapshots : mapping of str to Snapshot
+        By their labels (`ReplayingCommandRunner.discover`).
     recorded : Origin or None
         Where and when.
     """
 
     entries: tuple[Entry, ...]
+    snapshots: Mapping[str, Snapshot] = FrozenMapping()
     recorded: Origin | None = field(default=None, compare=False, repr=False)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "snapshots", FrozenMapping(self.snapshots))
+
     @classmethod
-    def of(cls, entries: Iterable[Entry]) -> Book:
+    def of(
+        cls, entries: Iterable[Entry], snapshots: Mapping[str, Snapshot] = FrozenMapping()
+    ) -> Book:
         """Return a book of what was seen, in an order of its own; the last start of a kind counts.
 
         A command that was both started and stepped through has one entry.
@@ -152,7 +164,8 @@ class Book(Renders):
                 found[new.command] = replace(old, halts=new.halts, failure=failure)
             else:
                 found[new.command] = replace(new, halts=old.halts)
-        return cls(tuple(sorted(found.values(), key=lambda entry: repr(entry.command))))
+        ordered = sorted(found.values(), key=lambda entry: repr(entry.command))
+        return cls(tuple(ordered), FrozenMapping(snapshots))
 
     def find(self, command: Command, *, stepped: bool = False) -> Entry | None:
         """Return what was seen of a command when it was started, or stepped through."""

@@ -1,4 +1,4 @@
-"""The command ``nsexplore``: run, plan, inspect, lab."""
+"""The command ``nsexplore``: run, enter, ls, plan, inspect, doctor, lab."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import argparse
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from .errors import IDMapError, StartError
@@ -21,6 +22,7 @@ from .pictures._words import PRIVILEGED, exit_status
 
 if TYPE_CHECKING:
     from .process import Process
+    from .snapshot import Snapshot
 
 __all__ = ["main"]
 
@@ -66,12 +68,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _execer(options: argparse.Namespace) -> tuple[NamespacingExecer, list[str]]:
+def _words(options: argparse.Namespace) -> list[str]:
     words: list[str] = options.command
     if words[:1] == ["--"]:
         words = words[1:]
     if not words:
         options.error("a command is missing: put it after --, such as  -- id")
+    return words
+
+
+def _execer(options: argparse.Namespace) -> tuple[NamespacingExecer, list[str]]:
+    words = _words(options)
     try:
         execer = NamespacingExecer(
             privileged=options.privileged,
@@ -113,6 +120,38 @@ def _inspect(options: argparse.Namespace) -> int:
     return 0
 
 
+def _ls(options: argparse.Namespace) -> int:
+    from .discovering import discover
+    from .pictures.listing import listing, missing
+
+    if options.tree and options.type:
+        options.error("--type chooses lines of the list, and a tree needs all: give one of the two")
+    try:
+        snapshot = discover()
+        if options.pid is not None:
+            snapshot = snapshot.of(options.pid)
+    except OSError as error:
+        return _fail(error, FAILED)
+    if options.json:
+        _print_namespaces(snapshot, options.type)
+    elif options.tree:
+        print(text(snapshot.tree(options.tree)))
+    else:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        print(*listing(snapshot, options.type, width), sep="\n")
+    for sentence in () if options.json else missing(snapshot):
+        _say(f"nsexplore: {sentence}")
+    return 0
+
+
+def _print_namespaces(snapshot: Snapshot, kinds: Sequence[str]) -> None:
+    frame = snapshot.namespaces
+    rows = frame[frame["type"].isin(kinds)] if kinds else frame
+    data = {"host": snapshot.host, "boot_id": snapshot.boot_id, "hidden": snapshot.hidden}
+    namespaces = json.loads(rows.to_json(orient="records"))
+    _print_json({**data, "notes": snapshot.notes, "namespaces": namespaces})
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from .diagnosing import doctor
 
@@ -146,9 +185,31 @@ def _print_json(data: dict[str, Any]) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     execer, words = _execer(options)
+    return _recorded(options, lambda record: _start_and_wait(options, execer, words, record))
+
+
+def _enter(options: argparse.Namespace) -> int:
+    from .entering import inside
+
+    words = _words(options)
+    if words == options.command and words[0].startswith("-"):
+        options.error(f"{words[0]} stands behind TARGET: options go before it")
+
+    def start(record: dict[str, Any]) -> int:
+        with inside(options.target, types=options.types) as execer:
+            return _start_and_wait(options, execer, words, record)
+
+    try:
+        return _recorded(options, start)
+    except ValueError as error:
+        options.error(as_options(str(error)))
+        raise  # it has ended
+
+
+def _recorded(options: argparse.Namespace, start: Callable[[dict[str, Any]], int]) -> int:
     record: dict[str, Any] = {}
     try:
-        code = _start_and_wait(options, execer, words, record)
+        code = start(record)
     except (OSError, IDMapError) as error:
         code = _fail(error, _not_started(error))
         record["error"] = _error(error)
@@ -261,6 +322,8 @@ def _say(text: str) -> None:
 
 _ACTS: Final = {
     "run": _run,
+    "enter": _enter,
+    "ls": _ls,
     "plan": _plan,
     "inspect": _inspect,
     "doctor": _doctor,

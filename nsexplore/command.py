@@ -11,18 +11,48 @@ from ._renders import Renders
 from .flags import NO_NAMESPACES, CloneFlags
 from .idmap import IDMap
 
-__all__ = ["Command", "Credential", "Propagation"]
+__all__ = ["Command", "Credential", "Join", "Propagation"]
 
 Propagation = Literal["private", "slave", "shared"]
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """The identity the child takes, counted inside; ``groups`` are its supplementary groups."""
+    """The identity the child takes, counted inside.
+
+    ``groups`` are its supplementary groups; None: those that it has stay.
+    """
 
     uid: int = 0
     gid: int = 0
-    groups: tuple[int, ...] = ()
+    groups: tuple[int, ...] | None = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Join(Renders):
+    """A namespace that exists, and that the child enters by setns(2).
+
+    Attributes
+    ----------
+    kind : str
+        ``"net"``, ``"user"`` … (`nsexplore.KINDS`).
+    dev, ino : int
+        Its identity.
+    source : str
+        What it was found by: ``/proc/4711/ns/net``, the path of a bind mount, ``fd 7``.
+    fd : int
+        An open descriptor of it. How it is opened is not part of what is asked: it does
+        not count when commands are compared.
+    """
+
+    kind: str
+    dev: int
+    ino: int
+    source: str
+    fd: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.kind}:[{self.ino}] ({self.source})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +73,11 @@ class Command(Renders):
         None: this process's working directory.
     clone_flags : CloneFlags
         The namespaces that will be new.
+    joins : tuple of Join
+        The namespaces that are there and will be entered, in this order (`nsexplore.enter`).
+    search : tuple of str
+        Where the program is looked for inside, one after the other, as execvp(3) does; empty:
+        it is `path`.
     uid_mappings, gid_mappings : IDMap or None
         None without a new user namespace.
     gid_mappings_enable_setgroups : bool
@@ -91,6 +126,8 @@ class Command(Renders):
     lookup_error: str | None = None
     notes: tuple[str, ...] = ()
     birth: bool = field(default=True, compare=False)
+    joins: tuple[Join, ...] = ()
+    search: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.env is not None:
@@ -98,5 +135,10 @@ class Command(Renders):
 
     @property
     def privileged(self) -> bool:
-        """No new user namespace: root inside is the machine's real root."""
-        return CloneFlags.NEWUSER not in self.clone_flags
+        """In no other user namespace than ours: root inside is the machine's real root."""
+        return CloneFlags.NEWUSER not in self.clone_flags and "user" not in self.enters
+
+    @property
+    def enters(self) -> tuple[str, ...]:
+        """The kinds of namespace that are entered, in this order."""
+        return tuple(join.kind for join in self.joins)

@@ -20,11 +20,14 @@ A_WORD_EACH = (
 
 
 def hint_for(step: str, number: int | None, command: Command, said: str = "") -> str:
-    """Return the likely cause and a remedy for a failed step; "" where there is no more to say."""
+    """Return the likely cause and a remedy for a failed step; "" where there is no more to say.
+
+    `said` is what else is known: a helper's own words; of setns, the kind of namespace.
+    """
     if number is None:
         return ""
     finder = _BY_STEP.get(step)
-    found = finder(number, command) if finder else None
+    found = finder(number, command, said) if finder else None
     if found:
         return found
     try:  # not for an import alone: most starts do not fail
@@ -52,8 +55,8 @@ def _sentence(cause: Cause) -> str:
     return "\n    ".join(lines)
 
 
-def _chdir(number: int, command: Command) -> str | None:
-    where = repr(command.cwd)
+def _chdir(number: int, command: Command, _: str) -> str | None:
+    where = repr(command.cwd) + _in_which_mounts(command)
     if number == errno.ENOENT:
         return f"cwd={where} does not exist"
     if number == errno.ENOTDIR:
@@ -63,8 +66,10 @@ def _chdir(number: int, command: Command) -> str | None:
     return None
 
 
-def _execve(number: int, command: Command) -> str | None:
+def _execve(number: int, command: Command, _: str) -> str | None:
     path = command.path
+    if "mnt" in command.enters and number in (errno.EACCES, errno.ENOENT):
+        return _execve_there(number, command)
     if number == errno.EACCES:
         if os.path.isdir(path):
             return f"{path} is a directory"
@@ -85,7 +90,7 @@ def _execve(number: int, command: Command) -> str | None:
     return None
 
 
-def _files(number: int, command: Command) -> str | None:
+def _files(number: int, command: Command, _: str) -> str | None:
     if number in (errno.EMFILE, errno.EINVAL, errno.EBADF):
         return (
             f"{3 + len(command.extra_files)} files are to be placed: one was closed meanwhile, or"
@@ -94,7 +99,72 @@ def _files(number: int, command: Command) -> str | None:
     return None
 
 
+# -- entering -------------------------------------------------------------------------
+
+
+def _in_which_mounts(command: Command) -> str:
+    return " in the entered mount namespace" if "mnt" in command.enters else ""
+
+
+def _execve_there(number: int, command: Command) -> str:
+    # What is there under these names here says nothing about there.
+    path, where = command.path, _in_which_mounts(command)
+    if len(command.search) > 1:
+        folders = ", ".join(os.path.dirname(found) for found in command.search)
+        closed = " (at least one is closed to it)" if number == errno.EACCES else ""
+        return f"{path} is in none of these folders{where}: {folders}{closed}; give the whole path"
+    if number == errno.EACCES:
+        return f"{path} may not be executed{where}, or a folder on the way is closed to it"
+    return f"{path} does not exist{where}, or its interpreter (the #! line) or loader is missing"
+
+
+def _setns(number: int, command: Command, kind: str) -> str | None:
+    if number == errno.EPERM:
+        return _SETNS_USER if kind == "user" else _setns_other(command, kind)
+    return _SETNS.get((kind, number))
+
+
+_SETNS_USER = (
+    "entering a user namespace needs CAP_SYS_ADMIN in it (setns(2)): who made it has that, from"
+    " the user namespace above, and so has root of any above"
+    "\n    what helps: be the user who made it, or root"
+)
+
+
+def _setns_other(command: Command, kind: str) -> str:
+    needs = "CAP_SYS_ADMIN" + (" and CAP_SYS_CHROOT" if kind == "mnt" else "")
+    rule = (
+        f"entering a {kind} namespace needs CAP_SYS_ADMIN in the user namespace that owns it,"
+        f" and {needs} in the one that it is entered from (setns(2))"
+    )
+    if "user" in command.enters:
+        return f"{rule}\n    what helps: be root of the user namespace that owns it"
+    return f"{rule}\n    what helps: enter the user namespace that owns it, too (types), or be root"
+
+
+_SETNS = {
+    ("user", errno.EINVAL): "it is our own user namespace, which cannot be entered again",
+    ("pid", errno.EINVAL): (
+        "only our own PID namespace and those below it can be entered: not one above, nor beside"
+        " (setns(2))"
+    ),
+    ("time", errno.EUSERS): "only a process that shares its memory with no other can enter it",
+}
+
+
+def _fork(number: int, command: Command, _: str) -> str | None:
+    if number == errno.ENOMEM:
+        return (
+            "the PID namespace is dead: its PID 1 has ended, and nobody can be born there any"
+            " more, which the kernel calls ENOMEM (pid_namespaces(7))"
+            "\n    what helps: a target whose PID 1 lives, or types without pid"
+        )
+    return None
+
+
 _BY_STEP = {
+    "setns": _setns,
+    "fork": _fork,
     "files": _files,
     "chdir": _chdir,
     "execve": _execve,

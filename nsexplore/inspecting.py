@@ -13,16 +13,19 @@ from .errors import IDMapError
 from .idmap import IDMap
 from .interrupts import held
 from .kinds import KINDS
-from .nsfs import read_namespace
+from .nsfs import identity, read_namespace
 from .procfs import number_in_proc, parse_status, read_text
 from .views import Credentials, Namespace, NamespaceID, ProcessView
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ._spawn import Spawn
+    from .command import Command, Join
     from .process import Process
     from .stepping import Step
 
-__all__ = ["birth_of", "inspect", "inspect_pidfd"]
+__all__ = ["birth_of", "inspect", "inspect_pidfd", "open_pidfd"]
 
 Moment = Literal["now", "birth", "step"]
 
@@ -69,14 +72,15 @@ def inspect(target: int | Process | Step) -> ProcessView:
         raise TypeError(f"target must be a PID, a Process or a Step, not {target!r}")
     pid = operator.index(target)  # NumPy's integers, too: PIDs come from tables
     with held():
-        pidfd = _open_pidfd(pid)
+        pidfd = open_pidfd(pid)
         try:
             return inspect_pidfd(pid, pidfd, "now")
         finally:
             os.close(pidfd)
 
 
-def _open_pidfd(pid: int) -> int:
+def open_pidfd(pid: int) -> int:
+    """Return a new descriptor that stands for a process: pidfd_open(2), with errors in words."""
     if pid <= 0:
         raise ValueError(f"target={pid} is no PID: PIDs are positive")
     if not hasattr(os, "pidfd_open"):
@@ -98,8 +102,12 @@ def _open_pidfd(pid: int) -> int:
         raise
 
 
-def inspect_pidfd(pid: int, pidfd: int, moment: Moment) -> ProcessView:
-    """Look at the process behind a pidfd, which keeps its number from being another's."""
+def inspect_pidfd(pid: int, pidfd: int, moment: Moment, joins: Sequence[Join] = ()) -> ProcessView:
+    """Look at the process behind a pidfd, which keeps its number from being another's.
+
+    `joins` are what it has entered, by descriptors that may be closed by now. Before its execve
+    such a process shows its namespaces to root alone, and they are known: these, and ours.
+    """
     number = number_in_proc(pidfd)
     try:
         directory = os.open(f"/proc/{number}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -110,27 +118,28 @@ def inspect_pidfd(pid: int, pidfd: int, moment: Moment) -> ProcessView:
     try:
         if number_in_proc(pidfd) != number:  # so the folder is this process's
             raise ProcessLookupError(errno.ESRCH, f"process {pid} has ended")
-        return _Reader(directory).view(pid, moment)
+        return _Reader(directory, joins).view(pid, moment)
     finally:
         os.close(directory)
 
 
-def birth_of(spawn: Spawn) -> ProcessView | None:
+def birth_of(spawn: Spawn, command: Command) -> ProcessView | None:
     """Look at a process that waits just before execve.
 
     None where it cannot be seen (no /proc, no file descriptor left), which is
     no reason not to start it.
     """
     with suppress(OSError), held():
-        return inspect_pidfd(spawn.pid, spawn.pidfd, "birth")
+        return inspect_pidfd(spawn.pid, spawn.pidfd, "birth", command.joins)
     return None
 
 
 class _Reader:
     """Reads one process's folder, noting what it may not read."""
 
-    def __init__(self, directory: int) -> None:
+    def __init__(self, directory: int, joins: Sequence[Join] = ()) -> None:
         self.directory = directory
+        self.joins = {join.kind: join for join in joins}
         self.unreadable: dict[str, str] = {}
 
     def view(self, pid: int, moment: Moment) -> ProcessView:
@@ -189,13 +198,30 @@ class _Reader:
             try:
                 fd = os.open(link, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self.directory)
             except OSError as error:
-                self.unreadable[f"ns/{kind.name}"] = _reason(error)
-                continue
+                known = self.known(kind.name, link)
+                if known is None:
+                    self.unreadable[f"ns/{kind.name}"] = _reason(error)
+                    continue
+                fd = known
             try:
                 found[kind.name] = read_namespace(kind.name, fd)
             finally:
                 os.close(fd)
         return found
+
+    def known(self, kind: str, link: str) -> int | None:
+        """Return a descriptor of what a process that has entered namespaces is in."""
+        if not self.joins:
+            return None
+        join = self.joins.get(kind)
+        with suppress(OSError):
+            if join is None:
+                return os.open(f"/proc/self/{link}", os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.dup(join.fd)
+            if identity(fd) == NamespaceID(join.dev, join.ino):
+                return fd
+            os.close(fd)  # the number is another file's by now
+        return None
 
     def inside(
         self,

@@ -33,6 +33,9 @@ class NamespaceKind(Renders):
     colour : str
         The background that stands for it in every picture (white text on it
         has a contrast of at least 4.5:1).
+    sign : str
+        The character that stands for it beside the colour. Every font of the last
+        decades has it (WGL4), and none draws it as an emoji.
     """
 
     name: str
@@ -41,6 +44,7 @@ class NamespaceKind(Renders):
     since: str
     man: str
     colour: str
+    sign: str
 
     @property
     def flag_name(self) -> str:
@@ -59,12 +63,25 @@ KINDS: Final[tuple[NamespaceKind, ...]] = (
         "3.8",
         "user_namespaces(7)",
         "#455a73",
+        "●",
     ),
     NamespaceKind(
-        "pid", CloneFlags.NEWPID, "process IDs", "2.6.24", "pid_namespaces(7)", "#6a3d9a"
+        "pid",
+        CloneFlags.NEWPID,
+        "process IDs",
+        "2.6.24",
+        "pid_namespaces(7)",
+        "#6a3d9a",
+        "►",
     ),
     NamespaceKind(
-        "mnt", CloneFlags.NEWNS, "mount points", "2.4.19", "mount_namespaces(7)", "#1857a4"
+        "mnt",
+        CloneFlags.NEWNS,
+        "mount points",
+        "2.4.19",
+        "mount_namespaces(7)",
+        "#1857a4",
+        "■",
     ),
     NamespaceKind(
         "net",
@@ -73,6 +90,7 @@ KINDS: Final[tuple[NamespaceKind, ...]] = (
         "2.6.29",
         "network_namespaces(7)",
         "#1b6e3a",
+        "▲",
     ),
     NamespaceKind(
         "ipc",
@@ -81,6 +99,7 @@ KINDS: Final[tuple[NamespaceKind, ...]] = (
         "2.6.19",
         "ipc_namespaces(7)",
         "#7a5b00",
+        "◊",
     ),
     NamespaceKind(
         "uts",
@@ -89,6 +108,7 @@ KINDS: Final[tuple[NamespaceKind, ...]] = (
         "2.6.19",
         "uts_namespaces(7)",
         "#8a3b12",
+        "□",
     ),
     NamespaceKind(
         "cgroup",
@@ -97,6 +117,7 @@ KINDS: Final[tuple[NamespaceKind, ...]] = (
         "4.6",
         "cgroup_namespaces(7)",
         "#a61b2b",
+        "○",
     ),
     NamespaceKind(
         "time",
@@ -105,6 +126,7 @@ KINDS: Final[tuple[NamespaceKind, ...]] = (
         "5.6",
         "time_namespaces(7)",
         "#5d4037",
+        "▼",
     ),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["look_path"]
+__all__ = ["look_path", "not_in_path"]
 
 
 def look_path(name: str) -> tuple[str, str | None]:
@@ -22,7 +22,7 @@ def look_path(name: str) -> tuple[str, str | None]:
     ('', 'exec: no command')
     """
     if not name:
-        return "", "exec: no command"
+        return "", not_in_path(name)
     if "/" in name:
         return name, None
     path = os.environ.get("PATH", "")
@@ -38,7 +38,14 @@ def look_path(name: str) -> tuple[str, str | None]:
                 f"exec: {_quote(name)}: cannot run executable found relative to current directory",
             )
         return found, None
-    return name, f"exec: {_quote(name)}: executable file not found in $PATH"
+    return name, not_in_path(name)
+
+
+def not_in_path(name: str) -> str:
+    """Return Go's words for a program that is in none of the folders of PATH."""
+    return (
+        f"exec: {_quote(name)}: executable file not found in $PATH" if name else "exec: no command"
+    )
 
 
 _HAS_EACCESS = os.access in os.supports_effective_ids

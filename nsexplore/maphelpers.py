@@ -120,7 +120,9 @@ def run(path: str, number: int, idmap: IDMap) -> Failure | None:
             said = os.memfd_create("stderr")  # no pipe, which a forked copy of us might keep open
         # Our own spawner: subprocess waits for a pipe that any thread's fork takes along.
         files = (-1, -1, said)
-        helper = Spawn(argv[0], argv, _ENVIRONMENT, None, 0, *(None,) * 4, files, 0, False, False)
+        helper = Spawn(
+            (argv[0],), argv, _ENVIRONMENT, None, 0, *(None,) * 4, files, 0, False, False, ()
+        )
         try:
             if failed := helper.advance(_EXECED):
                 reason = os.strerror(failed[1]) if failed[1] else "it was killed"

@@ -35,6 +35,35 @@ examples:
   nsexplore run --json -- id | python -m json.tool
 """
 
+_ENTER_EPILOG: Final = """\
+TARGET is a PID, or the path of a namespace file: /proc/PID/ns/net, or a bind
+mount of one such as /run/netns/blue. The command enters its namespaces and,
+where a user namespace is among them, becomes root of that. With a mount
+namespace, CMD is looked for in that one, and starts in its root folder.
+
+The tables and exit codes are those of nsexplore run.
+
+examples:
+  nsexplore enter 4711 -- sh
+  nsexplore enter --types net,uts 4711 -- ip address
+  nsexplore enter -q /run/netns/blue -- ss -tln
+"""
+
+_LS_EPILOG: Final = """\
+Looks where lsns(8) does, and at threads, file descriptors, sockets, bind
+mounts, and at parents and owners in which no process is. Where no process is
+in a namespace, what keeps it stands in parentheses in place of a command.
+What this user may not read is counted on stderr. --json prints the columns of
+nsexplore.discover().namespaces, a row a namespace.
+
+examples:
+  nsexplore ls
+  nsexplore ls --type net,user
+  nsexplore ls --tree
+  nsexplore ls --tree pid --pid 4711
+  nsexplore ls --json | python -m json.tool
+"""
+
 _PLAN_EPILOG: Final = """\
 Nothing is started, and no privilege is needed.
 
@@ -97,18 +126,47 @@ def parser() -> argparse.ArgumentParser:
         return sub
 
     run = add("run", "-- CMD [ARGS]", "Run a command in new namespaces.", _RUN_EPILOG)
-    _add_json(run, "print one JSON object, the command's output in it, and no tables")
-    tables = run.add_mutually_exclusive_group()
-    tables.add_argument("-q", "--quiet", action="store_true", help="print no tables")
-    tables.add_argument(
-        "--show",
-        metavar="TABLES",
-        type=_tables,
-        default=_TABLES,
-        help=f"which of them to print, such as {','.join(_TABLES[:2])} (default: all)",
-    )
-    run.add_argument("--timeout", metavar="S", type=_seconds, help="kill it after S seconds")
+    _add_run_options(run)
     _add_start_options(run)
+
+    enter = add(
+        "enter",
+        "TARGET -- CMD [ARGS]",
+        "Run a command in namespaces that are there already.",
+        _ENTER_EPILOG,
+    )
+    _add_run_options(enter)
+    enter.add_argument(
+        "--types",
+        metavar="KINDS",
+        type=_kinds,
+        help=f"only these, of {','.join(kind.name for kind in KINDS)} (default: all that"
+        " TARGET has)",
+    )
+    enter.add_argument("target", metavar="TARGET", type=_target)
+    _add_command(enter)
+
+    ls = add("ls", "", "List all namespaces of this machine, and what keeps them.", _LS_EPILOG)
+    shape = ls.add_mutually_exclusive_group()
+    _add_json(shape, "print one JSON object")
+    shape.add_argument(
+        "--tree",
+        nargs="?",
+        const="owner",
+        choices=("owner", "user", "pid"),
+        help="user namespaces with what each owns (owner, the default), user namespaces"
+        " alone, or PID namespaces, as a tree",
+    )
+    ls.add_argument(
+        "--type",
+        metavar="KINDS",
+        type=_kinds,
+        default=(),
+        help=f"only these, of {','.join(kind.name for kind in KINDS)}",
+    )
+    ls.add_argument(
+        "--pid", metavar="PID", type=int, help="only those of this process and its descendants"
+    )
 
     plan = add("plan", "-- CMD [ARGS]", "Show what would be asked of the kernel.", _PLAN_EPILOG)
     _add_json(plan, "print one JSON object")
@@ -138,8 +196,28 @@ class _Version(argparse.Action):
         raise SystemExit(0)
 
 
-def _add_json(parser: argparse.ArgumentParser, text: str) -> None:
+def _add_json(parser: argparse._ActionsContainer, text: str) -> None:
     parser.add_argument("--json", action="store_true", help=text)
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    _add_json(parser, "print one JSON object, the command's output in it, and no tables")
+    tables = parser.add_mutually_exclusive_group()
+    tables.add_argument("-q", "--quiet", action="store_true", help="print no tables")
+    tables.add_argument(
+        "--show",
+        metavar="TABLES",
+        type=_tables,
+        default=_TABLES,
+        help=f"which of them to print, such as {','.join(_TABLES[:2])} (default: all)",
+    )
+    parser.add_argument("--timeout", metavar="S", type=_seconds, help="kill it after S seconds")
+
+
+def _add_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "command", metavar="-- CMD [ARGS]", nargs=argparse.REMAINDER, help="what to start"
+    )
 
 
 def _add_start_options(parser: argparse.ArgumentParser) -> None:
@@ -183,9 +261,16 @@ def _add_start_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="mount a fresh /proc inside; without it ps shows this machine's",
     )
-    parser.add_argument(
-        "command", metavar="-- CMD [ARGS]", nargs=argparse.REMAINDER, help="what to start"
-    )
+    _add_command(parser)
+
+
+def _target(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    _namespaces(text)
+    return tuple(name.strip() for name in text.split(","))
 
 
 def _namespaces(text: str) -> CloneFlags:

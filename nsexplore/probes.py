@@ -229,7 +229,7 @@ def _would_be_init() -> bool:
 def _child(flags: CloneFlags = NO_NAMESPACES) -> Spawn:
     from ._spawn import Spawn
 
-    return Spawn(b"/", (), (), None, int(flags), None, None, None, None, (), 0, False, False)
+    return Spawn((b"/",), (), (), None, int(flags), *(None,) * 4, (), 0, False, False, ())
 
 
 def _attempt(flags: CloneFlags) -> int:

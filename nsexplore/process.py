@@ -134,7 +134,7 @@ class Process(Renders):
     @cached_property
     def timeline(self) -> Timeline:
         """The steps of its start, put together from the spawner's records when asked for."""
-        return Timeline(()) if self._recorder is None else timeline_of(self._recorder)
+        return Timeline(()) if self._recorder is None else timeline_of(self._recorder, self.command)
 
     @property
     def pidfd(self) -> int:

@@ -16,6 +16,7 @@ from .errors import StartError
 from .inspecting import inspect_pidfd
 from .process import Process
 from .runner import NativeCommandRunner
+from .snapshot import Snapshot
 from .spawning import Stop
 from .stepping import Step
 from .streams import CHUNK, Streams
@@ -40,10 +41,11 @@ class Recorder:
 
     def __init__(self) -> None:
         self._kept: list[_Kept] = []
+        self.snapshots: dict[str, Snapshot] = {}
 
     def book(self) -> Book:
         """Return what was seen so far."""
-        return Book.of(kept.entry() for kept in self._kept)
+        return Book.of((kept.entry() for kept in self._kept), self.snapshots)
 
     def start(self, command: Command) -> Process:
         """Start a command, keeping what it writes on the way, and how it looks."""

@@ -265,6 +265,9 @@ def _marked(value: Any, origin: Origin) -> Any:
     """Return a value that knows its origin in all of its parts, without any environment."""
     if isinstance(value, tuple):
         return tuple(_marked(item, origin) for item in value)
+    if isinstance(value, FrozenMapping):
+        marked = {key: _marked(item, origin) for key, item in value.items()}
+        return value if all(marked[key] is value[key] for key in value) else FrozenMapping(marked)
     if isinstance(value, Snapshot):  # of its many parts none is ever shown alone as a view is
         return replace(value, recorded=origin)
     if not is_dataclass(value) or isinstance(value, type | Origin):
@@ -275,4 +278,6 @@ def _marked(value: Any, origin: Origin) -> Any:
     changes = {name: _marked(getattr(value, name), origin) for name in names}
     if "recorded" in changes:
         changes["recorded"] = origin
+    elif all(changes[name] is getattr(value, name) for name in names):
+        return value
     return replace(value, **changes)

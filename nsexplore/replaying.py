@@ -8,9 +8,11 @@ import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from errno import errorcode
+from typing import Final
 
 from .book import Book, Entry
 from .command import Command
+from .discovering import discover
 from .errors import StartError
 from .origin import Origin, printable
 from .process import Process
@@ -18,6 +20,7 @@ from .recorder import REFUSALS, Recorder
 from .recording import Recording, RecordingError
 from .replayed import ReplayedProcess, ReplayedStep
 from .runner import NativeCommandRunner
+from .snapshot import Snapshot
 from .spawning import begin
 from .stepping import Step
 from .streams import Streams
@@ -32,7 +35,8 @@ class ReplayingCommandRunner:
     a start is refused (not where it is the caller's own mistake), what was seen
     of this very command elsewhere is shown instead, marked ``recorded on …``
     in every picture and frame, and by a line that is printed at every start.
-    What is sent to a recorded process is not looked at.
+    What is sent to a recorded process is not looked at. `discover` does the same for
+    what was started: what is seen of it on the machine, or was seen.
 
     Parameters
     ----------
@@ -64,6 +68,7 @@ class ReplayingCommandRunner:
         self.notice = notice
         self._book: Book | None = None
         self._recorder: Recorder | None = None
+        self._replays = False
         if record is None and os.environ.get("NSEXPLORE_RECORD") == "1":
             record = True
             atexit.register(self.save)
@@ -112,6 +117,7 @@ class ReplayingCommandRunner:
         if self._recorder is not None:
             return self._recorder.start(command)
         try:
+            _check_joins(command)
             return NativeCommandRunner().start(command)
         except StartError as error:
             entry = self._instead(error, command, stepped=False)
@@ -130,10 +136,43 @@ class ReplayingCommandRunner:
         if self._recorder is not None:
             return self._recorder.step(command, streams, text=text)
         try:
+            _check_joins(command)
             _try(command)
         except StartError as error:
             return ReplayedStep(command, self._instead(error, command, stepped=True), streams, text)
         return Step(command, streams, text=text)
+
+    def discover(self, label: str) -> Snapshot:
+        """Look for the namespaces of this process and its descendants.
+
+        That is ``nsexplore.discover().of(os.getpid())``, live; where a start was replayed,
+        which this machine then has not, what was seen elsewhere. The arguments of this
+        process itself, a notebook's with folders of its user, are left out.
+
+        Parameters
+        ----------
+        label : str
+            Which of several recorded looks this is.
+
+        Raises
+        ------
+        RecordingError
+            There is no recorded look of that label.
+        """
+        if self._replays:
+            return self._recorded_look(label)
+        seen = _unnamed(discover().of(os.getpid()))
+        if self._recorder is not None:
+            self._recorder.snapshots[label] = seen
+        return seen
+
+    def _recorded_look(self, label: str) -> Snapshot:
+        if label not in self.book.snapshots:
+            labels = ", ".join(printable(repr(known), 80) for known in self.book.snapshots)
+            raise RecordingError(
+                f"{self.path!r} has no look labelled {label!r}; there are {labels or 'none'}"
+            )
+        return self.book.snapshots[label]
 
     def _instead(self, error: StartError, command: Command, *, stepped: bool) -> Entry:
         """Return the recording to show after an error; raise that one again if there is none."""
@@ -156,6 +195,7 @@ class ReplayingCommandRunner:
             refusal.add_note(f"No recording can be shown instead: {_contents(book, self.path)}")
             raise refusal
         self._tell(book.recorded, refusal)
+        self._replays = True
         if entry.failure is not None and not stepped:
             recorded = entry.failure.error()
             recorded.add_note(str(book.recorded))
@@ -166,8 +206,20 @@ class ReplayingCommandRunner:
         assert origin is not None  # a book that was loaded has one
         number = refusal.errno
         why = refusal.reason if number is None else errorcode.get(number, f"errno {number}")
-        system = printable(origin.system)
-        self.notice(f"{origin.mark} ({system}): this machine refuses, {refusal.step}: {why}")
+        if refusal.step != _ENTERS:
+            why = f"this machine refuses, {refusal.step}: {why}"
+        self.notice(f"{origin.mark} ({printable(origin.system)}): {why}")
+
+
+def _unnamed(seen: Snapshot) -> Snapshot:
+    own = os.getpid()
+    return replace(
+        seen,
+        seen_processes=tuple(
+            replace(process, comm="python", command="") if process.pid == own else process
+            for process in seen.seen_processes
+        ),
+    )
 
 
 def _try(command: Command) -> None:
@@ -177,8 +229,23 @@ def _try(command: Command) -> None:
             step.next()
 
 
+_ENTERS: Final = "setns"
+
+
+def _enters_recorded(command: Command) -> bool:
+    return any(join.fd < 0 for join in command.joins)
+
+
+def _check_joins(command: Command) -> None:
+    """Refuse to enter a process that is recorded: what it was in is not here."""
+    if _enters_recorded(command):
+        raise StartError("the process that it enters is recorded, too", step=_ENTERS)
+
+
 def _refusal(error: StartError, command: Command) -> StartError | None:
     """Return an error by which this machine refuses; None for one of the caller's own making."""
+    if _enters_recorded(command):
+        return error
     if error.step == "lookup":
         # Where nothing can be started at all, what is not installed is not what is wrong.
         try:

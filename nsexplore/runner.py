@@ -50,7 +50,7 @@ class NativeCommandRunner:
             birth = None
             if command.birth:
                 advance(spawn, command, Stop.RELEASED)
-                birth = birth_of(spawn)
+                birth = birth_of(spawn, command)
             advance(spawn, command, Stop.EXECED)
             process = Process(command, spawn.pid, spawn=spawn, birth=birth)
             _note_start(process)

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ._frozen import FrozenMapping
 from ._renders import Renders
 from .capabilities import CapabilitySet
+from .comparing import changes
 from .containers import Container
 from .idmap import IDMap
 from .origin import Origin
+from .parting import part, with_above
+from .tree import By, Tree, grow
 from .views import Credentials, Namespace, NamespaceID
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["PLACES", "Place", "SeenNamespace", "SeenProcess", "Sighting", "Snapshot"]
 
@@ -228,3 +234,124 @@ class Snapshot(Renders):
         if not chain or chain[0].kind not in ("user", "pid"):
             return None
         return len(chain) - 1
+
+    @cached_property
+    def ours(self) -> frozenset[NamespaceID]:
+        """The namespaces of the process that looked, and their parents and owners."""
+        return frozenset(with_above(self, self.here.values()))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Without what was looked up meanwhile.
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    # -- tables --------------------------------------------------------------
+
+    @property
+    def namespaces(self) -> pd.DataFrame:
+        """One row a namespace; a frame of its own each time, to be changed at will.
+
+        Columns ``type``, ``inode``, ``dev``, ``id`` (never used again; since Linux
+        6.18), ``nprocs``, ``pid`` (the lowest), ``ppid``, ``command``, ``uid`` and
+        ``user`` (that process's), ``path`` (``/proc/PID/ns/TYPE``), ``netnsid``,
+        ``nsfs`` (where it is mounted), ``parent`` and ``owner`` (inodes), ``depth``
+        (0: no parent was seen), ``owner_uid``, ``found`` (`PLACES`), ``container``.
+        """
+        return self._frames[0].copy()
+
+    @property
+    def processes(self) -> pd.DataFrame:
+        """One row a process; a frame of its own each time, to be changed at will.
+
+        Columns ``pid``, ``ppid``, ``pid_inside``, ``comm``, ``command``, ``threads``,
+        ``uid``, ``euid``, ``gid``, ``egid``, ``user``; the four IDs as the process
+        itself counts them (``uid_inside`` …: 65534 without a mapping, <NA> where the
+        map is not known), ``container``, and the inodes of its namespaces
+        (``user_ns``, ``pid_ns`` …).
+        """
+        return self._frames[1].copy()
+
+    @property
+    def id_maps(self) -> pd.DataFrame:
+        """One row a line of each user namespace's maps, as this process reads them.
+
+        Columns ``inode``, ``depth``, ``parent``, ``map`` ("uid" or "gid"),
+        ``container_id``, ``host_id``, ``size``.
+        """
+        return self._frames[2].copy()
+
+    @cached_property
+    def _frames(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        from .tables import snapshot as tables
+
+        return (
+            tables.namespaces_of(self),
+            tables.processes_of(self),
+            tables.id_maps_of(self),
+        )
+
+    # -- asking for more -----------------------------------------------------
+
+    def tree(self, by: By = "owner") -> Tree:
+        """Return the namespaces as a tree, which shows itself as text, HTML or Mermaid.
+
+        Parameters
+        ----------
+        by : {"owner", "user", "pid"}
+            User namespaces with all that each owns; user namespaces alone, with
+            their creators and maps; or PID namespaces with their init processes.
+        """
+        return grow(self, by)
+
+    def of(self, *targets: object, new: bool = False) -> Snapshot:
+        """Return the part that concerns some processes and their descendants.
+
+        It has these processes, the namespaces that they are in or that are seen
+        through them, and the parents and owners of those. Where else a namespace was
+        found, if it is not one of everybody's, and what was hidden, stays said as it was for
+        the whole.
+
+        Parameters
+        ----------
+        *targets : int, Process or anything with a ``pid``
+        new : bool
+            Leave out the namespaces that whoever looked is in, and their parents and
+            owners.
+
+        Raises
+        ------
+        ProcessLookupError
+            For a process that is not in this snapshot.
+        """
+        return part(self, targets, new=new)
+
+    def diff(self, other: Snapshot) -> pd.DataFrame:
+        """Return what appeared, vanished and changed from the earlier snapshot to the later.
+
+        Which is the earlier one says the clock, not who is asked: ``a.diff(b)`` equals
+        ``b.diff(a)``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            What vanished, then what changed, then what appeared; columns ``change``,
+            ``what`` ("namespace" or "process"), ``type`` (the kind), ``inode``,
+            ``pid`` and ``command`` (for a namespace of its lowest PID), and, where
+            something changed, ``field``, ``before``, ``after``. A namespace is the
+            same if device, inode and, where known, the ID that is never used again
+            are; a process if its PID and start are.
+
+        Raises
+        ------
+        ValueError
+            For a snapshot of another machine, another boot or another PID namespace:
+            inodes and PIDs mean nothing there.
+        TypeError
+            For anything but a snapshot.
+        """
+        if not isinstance(other, Snapshot):
+            kind = type(other).__name__
+            raise TypeError(f"{kind!r} is not accepted here: give a Snapshot to compare with")
+        found = changes(self, other)
+        from .tables import snapshot as tables
+
+        return tables.changes_frame(found, self, other)

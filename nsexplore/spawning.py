@@ -15,6 +15,7 @@ from .command import Command
 from .errors import StartError, go_reason
 from .hints import A_WORD_EACH, hint_for
 from .idmap import IDMap
+from .kinds import kind_of_name
 from .procfs import number_in_proc
 from .timeline import Timeline, TimelineStep
 
@@ -65,7 +66,7 @@ def begin(command: Command) -> Spawn:
     if command.newgidmap is not None:
         gid_map = None
     return _native()(
-        os.fsencode(command.path),
+        tuple(map(os.fsencode, command.search or (command.path,))),
         tuple(map(os.fsencode, command.args)),
         _environment(command),
         None if command.cwd is None else os.fsencode(command.cwd),
@@ -81,6 +82,7 @@ def begin(command: Command) -> Spawn:
         _PROPAGATION[command.propagation],
         command.mount_proc,
         command.detached,
+        tuple((join.fd, int(kind_of_name(join.kind).flag)) for join in command.joins),
     )
 
 
@@ -136,7 +138,10 @@ def _advance(spawn: Spawn, command: Command, stop: Stop) -> None:
     index, number, signal_number = failure
     step, syscalls, by_child = STEPS[index]
     where = "in the child" if by_child else "in the parent"
-    if syscalls != step:
+    join = command.joins[spawn.joining] if step == "setns" else None
+    if join is not None:
+        where += f", entering {join}"
+    elif syscalls != step:
         where += f" ({syscalls.replace(',', ', ')})"
     if number == errno.EPERM and step in ("uid_map", "gid_map"):
         from .rootless import refusal
@@ -158,7 +163,7 @@ def _advance(spawn: Spawn, command: Command, stop: Stop) -> None:
         errno=number,
         step=step,
         detail=where,
-        hint=hint_for(step, number, command),
+        hint=hint_for(step, number, command, join.kind if join else ""),
     )
 
 
@@ -222,16 +227,17 @@ def _step_number(name: str) -> int:
 # -- what happened ----------------------------------------------------------------
 
 
-def timeline_of(spawn: Spawn) -> Timeline:
+def timeline_of(spawn: Spawn, command: Command) -> Timeline:
     """Return what the spawner has recorded so far, in the order in which steps began."""
     from ._spawn import STEPS
 
     records = sorted(spawn.records(), key=lambda record: record[1])
     zero = records[0][1] if records else 0
+    kinds = iter([f"setns({join.kind})" for join in command.joins])
     return Timeline(
         tuple(
             TimelineStep(
-                name=STEPS[step][0],
+                name=next(kinds) if STEPS[step][0] == "setns" else STEPS[step][0],
                 syscall=STEPS[step][1],
                 by="child" if STEPS[step][2] else "parent",
                 start_us=(start - zero) / 1000,

@@ -79,7 +79,7 @@ class Step(Renders):
     @property
     def timeline(self) -> Timeline:
         """The steps so far (the child's own from ``released`` on)."""
-        return timeline_of(self._spawn)
+        return timeline_of(self._spawn, self.command)
 
     @property
     def recorded(self) -> Origin | None:
@@ -102,7 +102,9 @@ class Step(Renders):
         if self.pidfd < 0:
             raise ProcessLookupError(3, "the process of this step has ended")
         with held():
-            return inspect_pidfd(self.pid, self.pidfd, "now" if self._process else "step")
+            if self._process:
+                return inspect_pidfd(self.pid, self.pidfd, "now")
+            return inspect_pidfd(self.pid, self.pidfd, "step", self.command.joins)
 
     def next(self) -> str:
         """Go on to the next stop and return its name.
@@ -132,7 +134,7 @@ class Step(Renders):
         birth = None
         try:
             if stop is Stop.EXECED:
-                birth = birth_of(self._spawn)
+                birth = birth_of(self._spawn, self.command)
             advance(self._spawn, self.command, stop)
             if stop is Stop.EXECED:
                 self._process = Process(

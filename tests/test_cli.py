@@ -646,7 +646,7 @@ def test_every_value_has_a_json_form_that_is_plain():
 # -- help -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["run", "plan", "inspect", "lab"])
+@pytest.mark.parametrize("name", ["run", "enter", "plan", "inspect", "lab"])
 def test_help_ends_with_examples_that_are_understood(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):

@@ -320,7 +320,7 @@ def put(path: str, value: object) -> Callable[[Any], None]:
         ("recorded_on", "yesterday", "is 'yesterday', not a time such as"),
         ("recorded_on", 5, "is 5, not a string"),
         ("surprise", 1, "is not known here"),
-        ("kind", "snapshot", "is 'snapshot', not one of completed, process, diagnosis, book"),
+        ("kind", "planet", "is 'planet', not one of completed, process, diagnosis, snapshot, book"),
         ("kind", ["process"], "is ['process'], not one of"),
         ("version", "1", "is '1', which there never was"),
         ("version", 0, "is 0, which there never was"),

@@ -5,15 +5,18 @@
  *   - only raw system calls (rawsys.h), no libc but the vDSO clock: nothing
  *     that allocates, locks, or writes errno, which it shares with the thread
  *     that cloned it;
- *   - it writes to its stack, its own log, child_at, child_errno, trial_result
- *     and the request's `files`, and to nothing else. The parent reads those
- *     only after the child's word or the end of the status pipe has reached it;
+ *   - it writes to its stack, to *talk and to the request's `files`, and to
+ *     nothing else. The parent reads those only after the child's word or the
+ *     end of the status pipe has reached it;
  *   - it reads only what the parent leaves alone from clone on: the request
  *     and the child_* fields. The parent closes its own copies meanwhile, and
  *     notes that in the others;
  *   - all signals stay blocked until their handlers, which belong to the
  *     parent, are gone;
  *   - one way out: error.
+ *
+ * A child that enters a time namespace has a copy of that memory instead (see
+ * spawn_share_talk), and nothing of this is less true for it.
  */
 #define _GNU_SOURCE
 #include "spawn.h"
@@ -31,10 +34,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x00000080
-#endif
-
 /* The kernel's struct sigaction, of which libc's is a relative. */
 struct kernel_sigaction {
     void (*handler)(int);
@@ -45,27 +44,35 @@ struct kernel_sigaction {
 #define KERNEL_SIGNALS 64
 
 /* Move the files to fd 0, 1, …; behind them the release pipe, the status pipe and the
- * eventfd of the word. A source below file_count, and each of the three, is first lifted
- * out of reach of the moves. */
+ * eventfd of the word, and the namespaces to enter. A source below file_count, and each of
+ * these, is first lifted out of reach of the moves. */
 static long place_files(struct spawn *s)
 {
-    const int count = (int)s->request.file_count;
+    const int count = (int)s->request.file_count, joins = (int)s->request.join_count;
+    const int above = count + 3 + joins;
     int *files = s->request.files;
+    int namespaces[SPAWN_JOINS];
     long fd;
 
-    if ((fd = sys3(SYS_fcntl, s->child_release_r, F_DUPFD_CLOEXEC, count + 3)) < 0)
+    for (int i = 0; i < joins; i++) {
+        if ((fd = sys3(SYS_fcntl, s->request.joins[i].fd, F_DUPFD_CLOEXEC, above)) < 0)
+            return fd;
+        namespaces[i] = (int)fd;
+    }
+
+    if ((fd = sys3(SYS_fcntl, s->child_release_r, F_DUPFD_CLOEXEC, above)) < 0)
         return fd;
     const int release = (int)fd;
-    if ((fd = sys3(SYS_fcntl, s->child_status_w, F_DUPFD_CLOEXEC, count + 3)) < 0)
+    if ((fd = sys3(SYS_fcntl, s->child_status_w, F_DUPFD_CLOEXEC, above)) < 0)
         return fd;
     const int status = (int)fd;
-    if ((fd = sys3(SYS_fcntl, s->child_word, F_DUPFD_CLOEXEC, count + 3)) < 0)
+    if ((fd = sys3(SYS_fcntl, s->child_word, F_DUPFD_CLOEXEC, above)) < 0)
         return fd;
     const int word = (int)fd;
 
     for (int i = 0; i < count; i++) {
         if (files[i] < count && files[i] != i) {
-            if ((fd = sys3(SYS_fcntl, files[i], F_DUPFD_CLOEXEC, count + 3)) < 0)
+            if ((fd = sys3(SYS_fcntl, files[i], F_DUPFD_CLOEXEC, above)) < 0)
                 return fd;
             files[i] = (int)fd;
         }
@@ -79,7 +86,12 @@ static long place_files(struct spawn *s)
         return fd;
     if ((fd = sys3(SYS_dup3, status, count + 1, O_CLOEXEC)) < 0)
         return fd;
-    return sys3(SYS_dup3, word, count + 2, O_CLOEXEC);
+    if ((fd = sys3(SYS_dup3, word, count + 2, O_CLOEXEC)) < 0)
+        return fd;
+    for (int i = 0; i < joins; i++)
+        if ((fd = sys3(SYS_dup3, namespaces[i], count + 3 + i, O_CLOEXEC)) < 0)
+            return fd;
+    return 0;
 }
 
 static long close_from(int first)
@@ -166,26 +178,66 @@ static long die_with_parent(int release)
     return p.revents & POLLHUP ? -EOWNERDEAD : 0;
 }
 
+static long say(int status, unsigned char word)
+{
+    return sys3(SYS_write, status, &word, 1);
+}
+
 /* Until the parent says how to go on, doing for it what it wants tried here. */
 static long hold(struct spawn *s, int release, int status)
 {
-    const unsigned char holding = WORD_HOLDING;
     long r;
     do {
-        if ((r = sys3(SYS_write, status, &holding, 1)) < 0)
+        if ((r = say(status, WORD_HOLDING)) < 0)
             return r;
         if ((r = hear(release)) == WORD_TRY)
-            s->trial_result = spawn_try(s);
+            s->talk->trial_result = spawn_try(s);
     } while (r == WORD_TRY);
     return r;
 }
 
+/* One descriptor's namespace. Its clock is ours no more once a time namespace is entered, and
+ * the log is to go on as it began. */
+static long join(struct spawn *s, int index, int fd)
+{
+    const int kind = s->request.joins[index].kind;
+    const int64_t gap = kind == CLONE_NEWTIME ? spawn_clock_gap() : 0;
+    s->talk->joining = index;
+    const long r = sys2(SYS_setns, fd, kind);
+    if (r == 0 && kind == CLONE_NEWTIME)
+        s->talk->log.ahead_ns = spawn_clock_gap() - gap;
+    sys1(SYS_close, fd);
+    return r;
+}
+
+static int enters_pids(const struct spawn_request *q)
+{
+    for (size_t i = 0; i < q->join_count; i++)
+        if (q->joins[i].kind == CLONE_NEWPID)
+            return 1;
+    return 0;
+}
+
+/* As execvp(3): the next one where there is no such file, or none for us. */
+static long execute(const struct spawn_request *q)
+{
+    long r = -ENOENT, denied = 0;
+    for (char *const *path = q->paths; *path; path++) {
+        r = sys3(SYS_execve, *path, q->argv, q->envp);
+        if (r == -EACCES)
+            denied = r;
+        else if (r != -ENOENT && r != -ENOTDIR)
+            return r;
+    }
+    return denied ? denied : r;
+}
+
 #define TRY(step_, call)                                                                   \
     do {                                                                                   \
-        s->child_at = (step_);                                                             \
-        spawn_log_begin(&s->child_log, (step_));                                           \
+        s->talk->at = (step_);                                                             \
+        spawn_log_begin(&s->talk->log, (step_));                                           \
         r = (call);                                                                        \
-        spawn_log_end(&s->child_log, r < 0 ? (int)-r : 0);                                 \
+        spawn_log_end(&s->talk->log, r < 0 ? (int)-r : 0);                                 \
         if (r < 0)                                                                         \
             goto error;                                                                    \
     } while (0)
@@ -202,9 +254,23 @@ int spawn_child(void *spawn)
     TRY(STEP_FILES, place_files(s));
     /* Now, not before execve: until this, the child keeps open what others wait to see
      * the end of, such as the pipes of a start in another thread. */
-    TRY(STEP_CLOSE, close_from(status + 2));
+    TRY(STEP_CLOSE, close_from(status + 2 + (int)q->join_count));
     if (mortal)
         TRY(STEP_DEATH_SIGNAL, die_with_parent(release));
+    for (int i = 0; i < (int)q->join_count; i++)
+        TRY(STEP_SETNS, join(s, i, status + 2 + i));
+    if (enters_pids(q)) {
+        /* A PID namespace is entered by being born there. The newborn is our sibling, so the
+         * parent's child as we are, and goes on from here in our place. */
+        TRY(STEP_FORK, rawsys_clone_and_go(
+                           CLONE_VM | CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, &s->talk->born));
+        TRY(STEP_SETPGID, sys2(SYS_setpgid, 0, 0));
+    }
+    if (q->join_count) {
+        if (mortal) /* cleared by the change of credentials, or not inherited */
+            TRY(STEP_DEATH_SIGNAL, die_with_parent(release));
+        TRY(STEP_ENTERED, say(status, WORD_ENTERED));
+    }
     TRY(STEP_WAIT, hear(release));
     if (r == 0)
         goto gone;
@@ -235,10 +301,10 @@ int spawn_child(void *spawn)
             goto gone;
     }
     TRY(STEP_SIGNALS, clean_signals());
-    TRY(STEP_EXECVE, sys3(SYS_execve, q->path, q->argv, q->envp));
+    TRY(STEP_EXECVE, execute(q));
 
 error:
-    s->child_errno = (int)-r;
+    s->talk->error = (int)-r;
 gone:
     for (;;)
         sys1(SYS_exit_group, 127);

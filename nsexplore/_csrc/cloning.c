@@ -15,9 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifndef CLONE_NEWTIME
-#define CLONE_NEWTIME 0x00000080
-#endif
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000
 #endif
@@ -99,11 +96,24 @@ void spawn_leave_fork_lock(void)
 
 void spawn_guard_enter(struct spawn *s)
 {
+    if (s->guarded)
+        return;
     pthread_mutex_lock(&guard.lock);
     if (guard.children++ == 0)
         guard.before = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0);
     s->guarded = 1;
     pthread_mutex_unlock(&guard.lock);
+}
+
+/* A child that enters another user namespace can be traced by whoever is root there, and it
+ * has our memory, or a copy of it. Non-dumpable, that is only for who has CAP_SYS_PTRACE over
+ * the user namespace that this memory was made in: ours. To be done before clone. Another
+ * value than 1 protects it already. */
+void spawn_hide_memory(struct spawn *s)
+{
+    spawn_guard_enter(s);
+    if (guard.before == 1)
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 /* Only once the child has left our memory. */
@@ -132,7 +142,8 @@ int spawn_is_guarded(void)
  * child. The parent's own mask is put back at once, so that a wait can be interrupted. */
 static void clone_here(struct spawn *s)
 {
-    const unsigned long flags = CLONE_VM | CLONE_PIDFD | SIGCHLD |
+    const unsigned long memory = s->talk == &s->talk_here ? CLONE_VM : 0;
+    const unsigned long flags = memory | CLONE_PIDFD | SIGCHLD |
                                 (s->request.namespaces & ~(unsigned long)CLONE_NEWTIME);
     sigset_t all, before;
     int pidfd = -1;

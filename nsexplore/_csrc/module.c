@@ -155,7 +155,7 @@ static PyObject *Spawn_attempt(PyObject *object, PyObject *args)
     case SPAWN_OK:
         break;
     }
-    return PyLong_FromLong(self->spawn.trial_result);
+    return PyLong_FromLong(self->spawn.talk->trial_result);
 }
 
 static PyObject *Spawn_note(PyObject *object, PyObject *args)
@@ -231,23 +231,24 @@ static PyObject *Spawn_records(PyObject *object, PyObject *unused)
     if (!list)
         return NULL;
     const int child_rests = s->reached >= STOP_RELEASED || s->pid == 0;
-    if (append_log(list, &s->parent_log) || (child_rests && append_log(list, &s->child_log))) {
+    if (append_log(list, &s->parent_log) || (child_rests && append_log(list, &s->talk->log))) {
         Py_DECREF(list);
         return NULL;
     }
     return list;
 }
 
-#define GETTER(field)                                                                      \
-    static PyObject *Spawn_get_##field(PyObject *self, void *unused)                       \
+#define GETTER(name, field)                                                                \
+    static PyObject *Spawn_get_##name(PyObject *self, void *unused)                       \
     {                                                                                      \
         (void)unused;                                                                      \
         return PyLong_FromLong(((SpawnObject *)self)->spawn.field);                        \
     }
 
-GETTER(pid)
-GETTER(pidfd)
-GETTER(reached)
+GETTER(pid, pid)
+GETTER(pidfd, pidfd)
+GETTER(reached, reached)
+GETTER(joining, talk->joining)
 
 static PyMethodDef Spawn_methods[] = {
     {"advance", Spawn_advance, METH_O,
@@ -267,6 +268,7 @@ static PyGetSetDef Spawn_getset[] = {
     {"pid", Spawn_get_pid, NULL, "PID in the caller's namespace, 0 for none.", NULL},
     {"pidfd", Spawn_get_pidfd, NULL, "Owned by this object, -1 for none.", NULL},
     {"reached", Spawn_get_reached, NULL, "The last stop reached.", NULL},
+    {"joining", Spawn_get_joining, NULL, "Which namespace it was last to enter.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -68,6 +68,33 @@ static int as_files(struct spawn_request *q, struct request_store *store, PyObje
     return 0;
 }
 
+/* A tuple of (fd, kind). */
+static int as_joins(struct spawn_request *q, struct request_store *store, PyObject *tuple)
+{
+    const Py_ssize_t count = PyTuple_Check(tuple) ? PyTuple_Size(tuple) : -1;
+    if (count < 0 || count > SPAWN_JOINS) {
+        PyErr_Format(PyExc_TypeError, "joins must be a tuple of at most %d", (int)SPAWN_JOINS);
+        return -1;
+    }
+    store->joins = calloc((size_t)count + 1, sizeof *store->joins);
+    if (!store->joins) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *pair = PyTuple_GetItem(tuple, i);
+        if (!PyTuple_Check(pair)) {
+            PyErr_SetString(PyExc_TypeError, "each of joins must be (fd, kind)");
+            return -1;
+        }
+        if (!PyArg_ParseTuple(pair, "ii", &store->joins[i].fd, &store->joins[i].kind))
+            return -1;
+    }
+    q->joins = store->joins;
+    q->join_count = (size_t)count;
+    return 0;
+}
+
 /* None, or (uid, gid, groups); groups None leaves the supplementary groups alone. */
 static int as_credential(struct spawn_request *q, struct request_store *store,
                          PyObject *object)
@@ -112,31 +139,35 @@ static int as_credential(struct spawn_request *q, struct request_store *store,
 
 int request_fill(struct spawn_request *q, struct request_store *store, PyObject *args)
 {
-    PyObject *path, *argv, *env, *cwd, *uid_map, *gid_map, *setgroups, *credential, *files;
+    PyObject *paths, *argv, *env, *cwd, *uid_map, *gid_map, *setgroups, *credential, *files;
+    PyObject *joins;
 
     Py_INCREF(args);
     store->arguments = args;
-    if (!PyArg_ParseTuple(args, "OOOOkOOOOOkpp:Spawn", &path, &argv, &env, &cwd,
+    if (!PyArg_ParseTuple(args, "OOOOkOOOOOkppO:Spawn", &paths, &argv, &env, &cwd,
                           &q->namespaces, &uid_map, &gid_map, &setgroups, &credential, &files,
-                          &q->propagation, &q->mount_proc, &q->detached))
+                          &q->propagation, &q->mount_proc, &q->detached, &joins))
         return -1;
-    if (as_text(path, "path", &q->path) || as_text(cwd, "cwd", &q->cwd) ||
+    if (as_text(cwd, "cwd", &q->cwd) ||
         as_text(uid_map, "uid_map", &q->uid_map) || as_text(gid_map, "gid_map", &q->gid_map) ||
         as_text(setgroups, "setgroups", &q->setgroups))
         return -1;
-    if (!q->path) {
-        PyErr_SetString(PyExc_TypeError, "path must be bytes");
+    if (!(store->paths = as_texts(paths, "paths")) ||
+        !(store->argv = as_texts(argv, "argv")) || !(store->envp = as_texts(env, "env")))
         return -1;
-    }
-    if (!(store->argv = as_texts(argv, "argv")) || !(store->envp = as_texts(env, "env")))
-        return -1;
+    q->paths = store->paths;
     q->argv = store->argv;
     q->envp = store->envp;
-    return as_files(q, store, files) || as_credential(q, store, credential) ? -1 : 0;
+    return as_files(q, store, files) || as_credential(q, store, credential) ||
+                   as_joins(q, store, joins)
+               ? -1
+               : 0;
 }
 
 void request_clear(struct request_store *store)
 {
+    free(store->paths);
+    free(store->joins);
     free(store->argv);
     free(store->envp);
     free(store->files);

@@ -10,8 +10,10 @@
 struct request_store {
     PyObject *arguments; /* owns the texts */
     char **argv, **envp;
+    char **paths;
     int *files;
     gid_t *groups;
+    struct spawn_join *joins;
 };
 
 /* Fill a request from the arguments of Spawn(). 0, or -1 with an exception set. */

@@ -19,19 +19,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-#ifndef SYS_pidfd_send_signal
-#define SYS_pidfd_send_signal 424
-#endif
-#define WAIT_BY_PIDFD ((idtype_t)3) /* P_PIDFD, Linux 5.4 */
 
 /* ---- the steps ---- */
 
@@ -81,6 +74,18 @@ static int open_devnull(int *fd, int mode)
     return *fd < 0 ? errno : 0;
 }
 
+static int prepare_to_enter(struct spawn *s)
+{
+    int error = 0;
+    for (size_t i = 0; i < s->request.join_count && !error; i++) {
+        if (s->request.joins[i].kind == CLONE_NEWUSER)
+            spawn_hide_memory(s);
+        if (s->request.joins[i].kind == CLONE_NEWTIME)
+            error = spawn_share_talk(s);
+    }
+    return error;
+}
+
 static enum spawn_result prepare_and_clone(struct spawn *s)
 {
     s->stack = malloc(SPAWN_STACK_SIZE);
@@ -98,6 +103,9 @@ static enum spawn_result prepare_and_clone(struct spawn *s)
     s->child_release_r = s->release_r;
     s->child_status_w = s->status_w;
     s->child_word = s->word;
+    const int error = prepare_to_enter(s);
+    if (error)
+        return fail(s, STEP_CLONE, error);
     spawn_clone(s);
     if (s->pid <= 0)
         return fail(s, STEP_CLONE, s->cloned_errno);
@@ -131,13 +139,6 @@ static int find_in_proc(struct spawn *s)
     return 0;
 }
 
-/* A child that was killed and reaped by somebody else may have left its number to an
- * unrelated process. While it can be sent a signal, if only none, it has not. */
-static int child_is_reaped(const struct spawn *s)
-{
-    return syscall(SYS_pidfd_send_signal, s->pidfd, 0, NULL, 0) < 0 && errno == ESRCH;
-}
-
 /* The files of a child are root's while it dies, and while the memory that it shares is
  * non-dumpable on account of another start (see the guard). Neither takes long, unless that
  * other start is held at a stop; then this one is refused at leisure. */
@@ -150,7 +151,7 @@ static int open_proc_file(const struct spawn *s, const char *name)
         const int fd = open(path, O_WRONLY | O_CLOEXEC);
         if (fd >= 0 || errno != EACCES || wait_ms >= (spawn_is_guarded() ? 1000 : 100))
             return fd;
-        if (poll(&end, 1, 10) > 0) { /* its death is the reason: see end_child */
+        if (poll(&end, 1, 10) > 0) { /* its death is the reason: see spawn_end_child */
             errno = EACCES;
             return -1;
         }
@@ -164,7 +165,7 @@ static int write_proc_file(struct spawn *s, const char *name, const char *text)
         return errno;
     const size_t length = strlen(text);
     int error = ESRCH;
-    if (!child_is_reaped(s)) {
+    if (!spawn_child_is_reaped(s)) {
         const ssize_t n = write(fd, text, length);
         error = n < 0 ? errno : (size_t)n < length ? EIO : 0;
     }
@@ -190,7 +191,7 @@ static int tell(struct spawn *s, unsigned char word)
  * lets nobody change the process group of a child that has executed a program. */
 static int died_before_execve(const struct spawn *s)
 {
-    return s->child_at == STEP_EXECVE && setpgid(s->pid, s->pid) == 0;
+    return s->talk->at == STEP_EXECVE && setpgid(s->pid, s->pid) == 0;
 }
 
 /* The child's word, or the end. A child that has ended without execve has failed. */
@@ -201,9 +202,22 @@ static enum spawn_result hear(struct spawn *s, int *ended)
     if (n < 0)
         return errno == EINTR ? SPAWN_INTERRUPTED : fail(s, STEP_RELEASE, errno);
     *ended = n == 0;
-    if (*ended && (s->child_errno || s->child_at != STEP_EXECVE || died_before_execve(s)))
-        return fail(s, s->child_at, s->child_errno);
+    if (*ended && (s->talk->error || s->talk->at != STEP_EXECVE || died_before_execve(s)))
+        return fail(s, s->talk->at, s->talk->error);
     return SPAWN_OK;
+}
+
+/* Once the child is where it was to enter. Who says so is a second process where a PID
+ * namespace was entered; the first has ended, or is about to. */
+static enum spawn_result meet_entered(struct spawn *s)
+{
+    int ended;
+    const enum spawn_result result = hear(s, &ended);
+    if (result != SPAWN_OK || !s->talk->born)
+        return result;
+    spawn_end_child(s);
+    const int error = spawn_adopt(s);
+    return error ? fail(s, STEP_FORK, error) : SPAWN_OK;
 }
 
 static enum spawn_result release(struct spawn *s, int hold)
@@ -235,8 +249,11 @@ static enum spawn_result finish(struct spawn *s)
         return result;
     /* The kernel switches memory before it closes on exec: the child has left ours. */
     spawn_guard_leave(s);
-    if (s->child_log.count && s->child_log.records[s->child_log.count - 1].end_ns == 0)
-        spawn_log_end(&s->child_log, 0); /* execve does not return to say so */
+    spawn_keep_talk(s);
+    struct spawn_log *const log = &s->talk->log;
+    log->ahead_ns = 0; /* our own clock from here on */
+    if (log->count && log->records[log->count - 1].end_ns == 0)
+        spawn_log_end(log, 0); /* execve does not return to say so */
     close_fd(&s->word);
     close_fd(&s->release_r);
     close_fd(&s->release_w);
@@ -253,10 +270,14 @@ static enum spawn_result reach(struct spawn *s, enum spawn_stop stop, enum spawn
 
     switch (stop) {
     case STOP_CLONED:
-        spawn_share_fork_lock();
-        result = prepare_and_clone(s);
-        spawn_leave_fork_lock();
-        return result;
+        if (!s->pid) { /* else interrupted while it entered */
+            spawn_share_fork_lock();
+            result = prepare_and_clone(s);
+            spawn_leave_fork_lock();
+            if (result != SPAWN_OK)
+                return result;
+        }
+        return q->join_count ? meet_entered(s) : SPAWN_OK;
     case STOP_UID_MAP:
         if (q->uid_map || q->gid_map || q->setgroups)
             STEP(s, STEP_PROC, find_in_proc(s));
@@ -287,9 +308,10 @@ void spawn_init(struct spawn *s)
 {
     memset(s, 0, sizeof *s);
     s->owner = getpid();
+    s->talk = &s->talk_here;
     s->pidfd = s->release_r = s->release_w = s->status_r = s->status_w = -1;
     s->null_r = s->null_w = s->word = -1;
-    s->child_at = STEP_SETPGID; /* for one killed before it ran */
+    s->talk->at = STEP_SETPGID; /* for one killed before it ran */
 }
 
 int spawn_is_ours(const struct spawn *s)
@@ -312,8 +334,8 @@ enum spawn_result spawn_advance(struct spawn *s, enum spawn_stop until)
 enum spawn_result spawn_attempt(struct spawn *s, enum spawn_trial trial, unsigned long argument)
 {
     if (!s->told) {
-        s->trial = trial;
-        s->trial_argument = argument;
+        s->talk->trial = trial;
+        s->talk->trial_argument = argument;
         const int error = tell(s, WORD_TRY);
         if (error)
             return fail(s, STEP_RESUME, error);
@@ -326,43 +348,18 @@ enum spawn_result spawn_attempt(struct spawn *s, enum spawn_trial trial, unsigne
     return result;
 }
 
-/* 0 once waited for, or an errno. Before Linux 5.4 there is no waiting by pidfd. */
-static int wait_for_child(const struct spawn *s, siginfo_t *info, int options)
-{
-    int r;
-    memset(info, 0, sizeof *info);
-    do {
-        r = waitid(WAIT_BY_PIDFD, (id_t)s->pidfd, info, WEXITED | options);
-        if (r < 0 && errno == EINVAL)
-            r = waitid(P_PID, (id_t)s->pid, info, WEXITED | options);
-    } while (r < 0 && errno == EINTR);
-    return r < 0 ? errno : 0;
-}
-
-/* After this the child shares our memory no more, whoever has reaped it. */
-static void end_child(struct spawn *s)
-{
-    siginfo_t before, after;
-    const int reaped = wait_for_child(s, &before, WNOHANG | WNOWAIT) == ECHILD;
-    if (!reaped && syscall(SYS_pidfd_send_signal, s->pidfd, SIGKILL, NULL, 0) < 0 &&
-        errno != ESRCH)
-        kill(s->pid, SIGKILL); /* a seccomp filter that does not know the call */
-    wait_for_child(s, &after, 0);
-    const int killed = after.si_code == CLD_KILLED || after.si_code == CLD_DUMPED;
-    s->killed_by = killed ? after.si_status : 0;
-    /* The parent may have failed only because the child had failed, or died, before. */
-    if (s->reached < STOP_EXECED && (s->child_errno || (before.si_pid && killed))) {
-        s->failed_step = s->child_at;
-        s->failed_errno = s->child_errno;
-    }
-}
-
 void spawn_abandon(struct spawn *s)
 {
     if (s->pid > 0 && spawn_is_ours(s)) {
-        end_child(s);
-        spawn_guard_leave(s);
+        spawn_end_child(s);
+        if (s->talk->born) { /* and not met */
+            spawn_adopt(s);
+            spawn_end_child(s);
+        }
     }
+    if (spawn_is_ours(s))
+        spawn_guard_leave(s);
+    spawn_keep_talk(s);
     s->ended = 1;
     s->pid = 0;
     close_fd(&s->word);

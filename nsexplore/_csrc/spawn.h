@@ -10,6 +10,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080 /* as in <sched.h>, where libc knows it */
+#endif
+
 /* What may fail or take time, in the order in which it happens. */
 enum spawn_step {
     /* the parent's */
@@ -29,6 +33,9 @@ enum spawn_step {
     STEP_FILES,
     STEP_CLOSE,
     STEP_DEATH_SIGNAL,
+    STEP_SETNS,
+    STEP_FORK,
+    STEP_ENTERED,
     STEP_WAIT,
     STEP_SETGROUPS,
     STEP_SETGID,
@@ -54,7 +61,7 @@ extern const struct spawn_step_info spawn_steps[STEP_COUNT];
 /* Where a start can be looked at. Each is reached only through the one before. */
 enum spawn_stop {
     STOP_NOTHING,
-    STOP_CLONED,    /* the child exists and waits; no map is written */
+    STOP_CLONED,    /* the child exists, is where it was to enter, and waits; no map is written */
     STOP_UID_MAP,   /* these three are reached at once where there is nothing to write */
     STOP_SETGROUPS,
     STOP_GID_MAP,
@@ -68,13 +75,21 @@ enum spawn_result {
     SPAWN_INTERRUPTED /* a signal arrived while the child was waited for; call again */
 };
 
+/* A namespace to enter: a descriptor of it, and its CLONE_NEW*. */
+struct spawn_join {
+    int fd, kind;
+};
+enum { SPAWN_JOINS = 8 }; /* one of each kind */
+
 /* What is asked for. All pointers are borrowed and must outlive the start. */
 struct spawn_request {
-    const char *path;
+    char *const *paths; /* tried one after the other, as execvp(3) does */
     char *const *argv;
     char *const *envp;
     const char *cwd; /* NULL: the caller's */
     unsigned long namespaces; /* CLONE_NEW* */
+    size_t join_count;
+    const struct spawn_join *joins; /* in the order in which they are entered */
     const char *uid_map; /* NULL: write none */
     const char *gid_map;
     const char *setgroups; /* "allow" or "deny"; NULL: write none */
@@ -120,8 +135,22 @@ struct spawn_record {
 
 /* Two logs, so that parent and child never write to the same one. */
 struct spawn_log {
-    struct spawn_record records[24]; /* more than either side has steps */
+    struct spawn_record records[32]; /* more than either side has steps */
     size_t count;
+    int64_t ahead_ns; /* of a clock that is in another time namespace by now */
+};
+
+/* What passes between the child and the parent after clone. Only the child writes to it, but
+ * for the trial; the parent reads what the child has written once its word has come. */
+struct spawn_talk {
+    struct spawn_log log;
+    volatile enum spawn_step at; /* where the child is, for one killed on the way */
+    volatile int error;          /* set last by a child that failed at that step */
+    volatile int joining;        /* at which of the joins it is, or was last */
+    volatile pid_t born;         /* who goes on in its place, born into a PID namespace */
+    enum spawn_trial trial;      /* of a child that holds */
+    unsigned long trial_argument;
+    volatile long trial_result;
 };
 
 struct spawn {
@@ -138,7 +167,8 @@ struct spawn {
     int failed_errno; /* 0 with SPAWN_FAILED: the child was killed by killed_by */
     int killed_by;
 
-    struct spawn_log parent_log, child_log;
+    struct spawn_log parent_log;
+    struct spawn_talk *talk; /* talk_here, unless the child has a memory of its own */
 
     /* private to the .c files beside module.c */
     int word;                 /* the parent's word to the child: an eventfd */
@@ -146,16 +176,12 @@ struct spawn {
     int status_r, status_w;   /* the child's word to the parent; its end: exec'd, or gone */
     int null_r, null_w;       /* /dev/null */
     int child_release_r, child_status_w, child_word; /* as they were at clone, for the child */
+    struct spawn_talk talk_here;
     void *stack;
     int told;         /* the byte of the current release is written */
     int guarded;      /* counted in the dumpable guard */
     int cloned_errno; /* from the thread that cloned */
     int clone_done;
-    enum spawn_trial trial; /* of a child that holds; the child writes the result */
-    unsigned long trial_argument;
-    volatile long trial_result;
-    volatile enum spawn_step child_at; /* where the child is, for one killed on the way */
-    volatile int child_errno; /* set last by a child that failed at child_at */
 };
 
 /* Once per process: locks that are right after fork(2), too. Returns 0 or an errno. */
@@ -169,7 +195,7 @@ int spawn_is_ours(const struct spawn *s);
 /* Drive the start up to `until`. Blocks without holding any lock. */
 enum spawn_result spawn_advance(struct spawn *s, enum spawn_stop until);
 
-/* Have a child that holds (at STOP_RELEASED) try something: trial_result is what the
+/* Have a child that holds (at STOP_RELEASED) try something: talk->trial_result is what the
  * system call returned, or -errno. */
 enum spawn_result spawn_attempt(struct spawn *s, enum spawn_trial trial, unsigned long argument);
 
@@ -186,7 +212,7 @@ void spawn_disown(struct spawn *s);
 /* ---- between the .c files ---- */
 
 /* spawn.c and child.c */
-enum { WORD_GO = 'g', WORD_HOLD = 'h', WORD_TRY = 't', WORD_HOLDING = 'w' };
+enum { WORD_GO = 'g', WORD_HOLD = 'h', WORD_TRY = 't', WORD_HOLDING = 'w', WORD_ENTERED = 'e' };
 int spawn_child(void *spawn);
 
 /* trials.c; under the contract of child.c */
@@ -195,6 +221,14 @@ long spawn_try(const struct spawn *s);
 /* steps.c */
 void spawn_log_begin(struct spawn_log *log, enum spawn_step step);
 void spawn_log_end(struct spawn_log *log, int error);
+int64_t spawn_clock_gap(void); /* CLOCK_MONOTONIC, which a time namespace shifts, less REALTIME */
+
+/* ending.c */
+int spawn_child_is_reaped(const struct spawn *s);
+void spawn_end_child(struct spawn *s); /* kill and reap it */
+int spawn_adopt(struct spawn *s);      /* talk->born is the child from now on; 0 or an errno */
+int spawn_share_talk(struct spawn *s); /* with a child that will have a memory of its own */
+void spawn_keep_talk(struct spawn *s); /* once there is no such child any more */
 
 /* cloning.c */
 /* The child needs less than 1 KiB of it (-fstack-usage), and the vDSO's clock not much: it
@@ -206,6 +240,7 @@ void spawn_share_fork_lock(void);
 void spawn_leave_fork_lock(void);
 void spawn_guard_enter(struct spawn *s);
 void spawn_guard_leave(struct spawn *s);
+void spawn_hide_memory(struct spawn *s);
 int spawn_is_guarded(void); /* by any start */
 
 #endif

@@ -23,6 +23,9 @@ const struct spawn_step_info spawn_steps[STEP_COUNT] = {
     [STEP_FILES] = {"files", "fcntl,dup3", 1},
     [STEP_CLOSE] = {"close_range", "close_range", 1},
     [STEP_DEATH_SIGNAL] = {"death_signal", "prctl,ppoll", 1},
+    [STEP_SETNS] = {"setns", "setns,close", 1},
+    [STEP_FORK] = {"fork", "clone", 1},
+    [STEP_ENTERED] = {"entered", "write", 1},
     [STEP_WAIT] = {"wait", "ppoll,read", 1},
     [STEP_SETGROUPS] = {"setgroups(0)", "setgroups", 1},
     [STEP_SETGID] = {"setgid", "setgid", 1},
@@ -37,11 +40,21 @@ const struct spawn_step_info spawn_steps[STEP_COUNT] = {
     [STEP_EXECVE] = {"execve", "execve", 1},
 };
 
-static int64_t now_ns(void)
+static int64_t read_ns(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+int64_t spawn_clock_gap(void)
+{
+    return read_ns(CLOCK_MONOTONIC) - read_ns(CLOCK_REALTIME);
+}
+
+static int64_t now_ns(const struct spawn_log *log)
+{
+    return read_ns(CLOCK_MONOTONIC) - log->ahead_ns;
 }
 
 static struct spawn_record *next_record(struct spawn_log *log)
@@ -58,13 +71,13 @@ void spawn_log_begin(struct spawn_log *log, enum spawn_step step)
     r->step = step;
     r->error = 0;
     r->end_ns = 0;
-    r->start_ns = now_ns();
+    r->start_ns = now_ns(log);
 }
 
 void spawn_log_end(struct spawn_log *log, int error)
 {
     struct spawn_record *r = &log->records[log->count - 1];
-    r->end_ns = now_ns();
+    r->end_ns = now_ns(log);
     r->error = error;
 }
 

@@ -98,13 +98,13 @@ long spawn_try(const struct spawn *s)
 {
     static const char name[] = "nsexplore";
     const char *const unreadable = (const char *)1;
-    const unsigned long namespaces = s->request.namespaces, own = changes_what(s->trial);
+    const unsigned long namespaces = s->request.namespaces, own = changes_what(s->talk->trial);
 
     if (own & ~namespaces || (own == CLONE_NEWNS && s->request.propagation != MS_PRIVATE))
         return -EXDEV;
-    switch (s->trial) {
+    switch (s->talk->trial) {
     case TRIAL_CLONE: /* a thread without CLONE_SIGHAND */
-        return sys5(SYS_clone, s->trial_argument | CLONE_THREAD | SIGCHLD, 0, 0, 0, 0);
+        return sys5(SYS_clone, s->talk->trial_argument | CLONE_THREAD | SIGCHLD, 0, 0, 0, 0);
     case TRIAL_CLONE3:
         return sys2(SYS_clone3, 0, 0);
     case TRIAL_MOUNT:

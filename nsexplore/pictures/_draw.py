@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from ..book import Book
 from ..capabilities import Capabilities, CapabilitySet
 from ..command import Command
+from ..containers import Container
 from ..diagnosis import Cause, Check, Diagnosis, Evidence
 from ..execer import NamespacingExecer
 from ..flags import CloneFlags
@@ -18,10 +19,25 @@ from ..idmap import IDMap, IDMapping
 from ..kinds import NamespaceKind
 from ..process import Completed, Process
 from ..recording import Recording
+from ..snapshot import SeenNamespace, SeenProcess, Sighting, Snapshot
 from ..stepping import Step
 from ..timeline import Timeline
+from ..translation import Translation
+from ..tree import Tree
 from ..views import Credentials, Namespace, NamespaceID, ProcessView
-from . import command, diagnosis, idmap, process, recording, small, timeline, view
+from . import (
+    command,
+    diagnosis,
+    idmap,
+    process,
+    recording,
+    small,
+    snapshot,
+    timeline,
+    translation,
+    tree,
+    view,
+)
 from ._escape import visible
 from ._html import Html, join, page
 
@@ -55,6 +71,13 @@ _PICTURES: Final[dict[type, _Picture]] = {
     Check: _Picture(diagnosis.check_text, diagnosis.check_html, "Check"),
     Cause: _Picture(diagnosis.cause_text, diagnosis.cause_html, "Cause"),
     Evidence: _Picture(diagnosis.evidence_text, diagnosis.evidence_html, "Evidence"),
+    Snapshot: _Picture(snapshot.as_text, snapshot.as_html, "Snapshot of a machine"),
+    SeenNamespace: _Picture(snapshot.namespace_text, snapshot.namespace_html, "Namespace"),
+    SeenProcess: _Picture(snapshot.process_text, snapshot.process_html, "Process"),
+    Sighting: _Picture(snapshot.sighting_text, snapshot.sighting_html, "Where it was found"),
+    Container: _Picture(snapshot.container_text, snapshot.container_html, "Container"),
+    Tree: _Picture(tree.as_text, tree.as_html, "Tree of namespaces"),
+    Translation: _Picture(translation.as_text, translation.as_html, "Translation of an ID"),
     Step: _Picture(process.step_text, process.step_html, "Stopped start"),
     Book: _Picture(recording.book_text, recording.book_html, "Book of recordings"),
     Recording: _Picture(lambda r: text(r.value), lambda r: fragment(r.value), "Recording"),

@@ -79,7 +79,9 @@ def muted(*children: object) -> Html:
     return tag("span", *children, class_="nsx-mut")
 
 
-def badge(kind: NamespaceKind, label: str, *, on: bool = True, sign: str = "") -> Html:
+def badge(
+    kind: NamespaceKind, label: str, *, on: bool = True, sign: str = "", title: str = ""
+) -> Html:
     """Return the badge of a kind of namespace.
 
     Its colour never says anything alone: a new one has a sign, one that is
@@ -92,7 +94,7 @@ def badge(kind: NamespaceKind, label: str, *, on: bool = True, sign: str = "") -
         f"{sign} {label}" if sign else label,
         class_="nsx-k",
         style=f"--nsx-c:{kind.colour}",
-        title=f"{kind.name}: {kind.isolates}, {kind.man}",
+        title=title or f"{kind.name}: {kind.isolates}, {kind.man}",
     )
 
 

@@ -154,7 +154,10 @@ def _environment(command: Command) -> str:
 def _credential(credential: Credential | None) -> str:
     if credential is None:
         return "this process's, unchanged"
-    groups = f"groups {listed(credential.groups)}" if credential.groups else "no groups besides"
+    if credential.groups is None:
+        groups = "the groups stay"
+    else:
+        groups = f"groups {listed(credential.groups)}" if credential.groups else "no groups besides"
     return f"{credential.uid}:{credential.gid} inside, {groups}"
 
 
@@ -165,6 +168,8 @@ def _writers(command: Command) -> list[tuple[str, str]]:
 
 def _mounts(command: Command) -> str:
     proc = "; a fresh /proc inside" if command.mount_proc else ""
+    if "mnt" in command.enters:
+        return "of the mount namespace that is entered" + proc
     if not any(kind.name == "mnt" for kind in kinds_by_set(command.clone_flags)[0]):
         return "this process's mount namespace" + proc
     if command.propagation is None:

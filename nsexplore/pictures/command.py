@@ -7,6 +7,7 @@ from dataclasses import replace
 from ..command import Command
 from ..execer import NamespacingExecer
 from ..flags import ALL_NAMESPACES, CloneFlags
+from ..kinds import kind_of_name
 from ._escape import visible
 from ._html import Html, badge, escape, facts, join, muted, section, tag
 from ._plain import facts as plain_facts
@@ -19,6 +20,7 @@ __all__ = [
     "as_text",
     "clone_html",
     "clone_text",
+    "entered_html",
     "executer_html",
     "executer_text",
     "flags_html",
@@ -124,9 +126,9 @@ def _lines(command: Command, rows: list[tuple[str, str]]) -> list[str]:
         lines.insert(0, f"CANNOT START: {visible(command.lookup_error, 1000)}")
     kinds = [
         ("new", " ".join(kind.name for kind in new) or "none"),
-        ("shared", " ".join(kind.name for kind in shared) or "none"),
+        ("shared", " ".join(k.name for k in shared if k.name not in command.enters) or "none"),
     ]
-    lines += indent(plain_facts([*kinds, *rows]))
+    lines += indent(plain_facts([*_entered(command), *kinds, *rows]))
     if command.privileged:
         lines.append(PRIVILEGED)
     lines += notes_text(command)
@@ -135,14 +137,29 @@ def _lines(command: Command, rows: list[tuple[str, str]]) -> list[str]:
 
 def _parts(command: Command, caption: str, rows: list[tuple[str, str]]) -> list[Html]:
     parts = [section(clone_html(command.clone_flags))]
+    parts += entered_html(command)
     if command.lookup_error:
         parts.insert(0, _alarm("Cannot start: ", command.lookup_error))
     if command.privileged:
         parts.append(_privileged_html())
     parts += notes_html(command)
     parts.append(maps_html(command.uid_mappings, command.gid_mappings, _setgroups(command)))
+    rows = [*_entered(command), *rows]
     cells = [(name, tag("code", escape(value, 8192))) for name, value in rows]
     return [*parts, section(facts(caption, cells))]
+
+
+def entered_html(command: Command) -> list[Html]:
+    """Return the namespaces that are entered, in their order; none where there are none."""
+    if not command.joins:
+        return []
+    badges = (badge(kind_of_name(kind), kind, sign="→") for kind in command.enters)
+    return [section(tag("div", muted("setns("), *badges, muted(")"), class_="nsx-row"))]
+
+
+def _entered(command: Command) -> list[tuple[str, str]]:
+    """Return what leads to each namespace that is entered, in their order."""
+    return [(f"enters {join.kind}", visible(join.source, 200)) for join in command.joins]
 
 
 def notes_text(command: Command) -> list[str]:

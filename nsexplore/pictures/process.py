@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..command import Command
+from ..flags import CloneFlags
 from ..naming import pid_name
 from ..process import Completed, Process
 from ..stepping import Step
@@ -13,7 +14,7 @@ from ._escape import output, shell, visible
 from ._html import Html, escape, folded, join, muted, section, tag
 from ._plain import facts, indent
 from ._words import PRIVILEGED, credential_rows, exit_status, kinds_by_set, moment
-from .command import clone_html, notes_html, notes_text
+from .command import clone_html, entered_html, notes_html, notes_text
 
 __all__ = [
     "completed_html",
@@ -106,7 +107,7 @@ def step_text(step: Step) -> str:
     """Return where the start has stopped, and the process as it is there."""
     way = " > ".join(f"[{state}]" if here else state for state, here in _way(step))
     view, why = _look(step)
-    seen = f"no view: {why}" if view is None else _view.as_text(view, step.command.clone_flags)
+    seen = f"no view: {why}" if view is None else _view.as_text(view, _told_apart(step.command))
     lines = [f"step · {way}", f"  {shell(step.command.args)}", seen]
     return "\n".join([*lines, _timeline.headline(step.timeline)])
 
@@ -122,7 +123,7 @@ def step_html(step: Step) -> Html:
     if view is None:
         parts.append(section(tag("p", muted(f"no view: {why}"), class_="nsx-p")))
     else:
-        parts.append(_view.as_html(view, step.command.clone_flags))
+        parts.append(_view.as_html(view, _told_apart(step.command)))
     return join((*parts, *_timeline_html(step)))
 
 
@@ -160,11 +161,11 @@ def _history_text(started: Process | Completed) -> list[str]:
 
 def _birth(birth: ProcessView, command: Command) -> list[str]:
     new, shared = kinds_by_set(command.clone_flags)
-    rows = [
-        ("seen", moment(birth)),
-        ("new", " ".join(kind.name for kind in new) or "none"),
-        ("shared", " ".join(kind.name for kind in shared) or "none"),
-    ]
+    rows = [("seen", moment(birth)), ("new", " ".join(kind.name for kind in new) or "none")]
+    if command.joins:
+        rows.append(("entered", " ".join(command.enters)))
+    others = [kind.name for kind in shared if kind.name not in command.enters]
+    rows.append(("shared", " ".join(others) or "none"))
     rows += [
         (name, f"{out} outside, {'not readable' if inside is None else inside} inside")
         for name, out, inside in credential_rows(birth.credentials, birth.inside)
@@ -175,14 +176,20 @@ def _birth(birth: ProcessView, command: Command) -> list[str]:
     return facts(rows)
 
 
+def _told_apart(command: Command) -> CloneFlags | None:
+    # New or shared: neither is true of a namespace that was entered.
+    return None if command.joins else command.clone_flags
+
+
 def _history_html(started: Process | Completed, *, open_: bool = False) -> list[Html]:
     parts: list[Html] = []
     if started.command.privileged:
         parts.append(section(tag("p", PRIVILEGED, class_="nsx-p nsx-warn")))
     parts += notes_html(started.command)
     parts.append(section(clone_html(started.command.clone_flags)))
+    parts += entered_html(started.command)
     if started.birth is not None:
-        view = _view.as_html(started.birth, started.command.clone_flags)
+        view = _view.as_html(started.birth, _told_apart(started.command))
         parts.append(folded("birth · just before execve", view, open_=open_))
     return [*parts, *_timeline_html(started)]
 

@@ -17,6 +17,7 @@ from .processes import (
     namespaces_frame,
     timeline_frame,
 )
+from .rights import who_owns, why_denied
 
 __all__ = [
     "capabilities_frame",
@@ -25,4 +26,6 @@ __all__ = [
     "id_map_frame",
     "namespaces_frame",
     "timeline_frame",
+    "who_owns",
+    "why_denied",
 ]

@@ -20,11 +20,12 @@ from held_by_us import children, descriptors
 from whoever import OWN_MAP, UNMAPPED
 
 import nsexplore as nx
+from nsexplore.entering import enter
 
 
-def one_start(turn: int) -> None:
+def one_start(turn: int, target: nx.Process) -> None:
     execer = nx.NamespacingExecer(**OWN_MAP)
-    match turn % 4:
+    match turn % 5:
         case 0:
             execer.run("/bin/sh", "-c", "cat", input="x" * 1000)
         case 1:
@@ -35,14 +36,16 @@ def one_start(turn: int) -> None:
                 step.finish()
         case 3:
             os.waitpid(nx.NamespacingExecer(**UNMAPPED).exec("/bin/true"), 0)
+        case 4:
+            enter(target, "/bin/true")
 
 
-def loop(count: int) -> int:
+def loop(count: int, target: nx.Process) -> int:
     """Return how many starts went through."""
     interrupts = done = 0
     for turn in itertools.count():
         try:
-            one_start(turn)
+            one_start(turn, target)
             done += 1
         except KeyboardInterrupt:
             interrupts += 1
@@ -63,15 +66,17 @@ def left() -> dict[str, object]:
 def main() -> None:
     warnings.simplefilter("ignore", ResourceWarning)  # an interrupt may drop a process: it ends
     sys.unraisablehook = lambda _: None  # KeyboardInterrupt in a finalizer
-    one_start(0)
+    target = nx.NamespacingExecer(**OWN_MAP).start("/bin/sleep", "600")
+    for turn in (0, 4):
+        one_start(turn, target)
     clean = left()
     begin = time.monotonic()
-    for turn in range(8):
-        one_start(turn)
-    print((time.monotonic() - begin) / 8, flush=True)
+    for turn in range(10):
+        one_start(turn, target)
+    print((time.monotonic() - begin) / 10, flush=True)
     while True:
         try:
-            done = loop(int(sys.argv[1]))
+            done = loop(int(sys.argv[1]), target)
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the last one may be late
             break
         except KeyboardInterrupt:

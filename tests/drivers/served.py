@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import ExitStack
 from typing import Any
 
 from held_by_us import children, descriptors, memory
@@ -22,6 +23,7 @@ from held_by_us import children, descriptors, memory
 import nsexplore as nx
 import nsexplore.diagnosing  # what is looked up when needed: before memory is counted
 import nsexplore.rootless
+from nsexplore.entering import inside
 from nsexplore.stepping import Step
 
 PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_SET_PTRACER = 3, 4, 0x59616D61
@@ -62,7 +64,15 @@ def start(request: dict[str, Any]) -> dict[str, Any]:
     for name in ("id_map", "gid_map"):
         if isinstance(options.get(name), list):
             options[name] = nx.IDMap(options[name])
-    execer = nx.NamespacingExecer(extra_files=request.get("extra_files", ()), **options)
+    with ExitStack() as stack:
+        if "enter" in request:
+            execer: nx.NamespacingExecer = stack.enter_context(inside(request["enter"]))
+        else:
+            execer = nx.NamespacingExecer(extra_files=request.get("extra_files", ()), **options)
+        return _start(request, execer)
+
+
+def _start(request: dict[str, Any], execer: nx.NamespacingExecer) -> dict[str, Any]:
     command = dataclasses.replace(
         execer.plan(*request["argv"], cwd=request.get("cwd")), birth=request.get("birth", True)
     )

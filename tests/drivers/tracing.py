@@ -142,16 +142,19 @@ def between_markers(calls: list[Call]) -> tuple[list[Call], list[Call]]:
     )
     window = calls[begin + 1 : end]
     clone = next((c for c in window if c.name == "clone" and c.result.isdigit()), None)
-    child = int(clone.result) if clone else 0
+    family = {int(clone.result) if clone else 0}
     childs = []
     for call in calls[begin:]:
         # clock_gettime: a machine without a clock in the vDSO
-        if call.pid == child and call.name != "clock_gettime":
+        if call.pid in family and call.name not in ("clock_gettime", "exit_group"):
             childs.append(call)
+            if call.name == "clone" and call.result.isdigit():
+                family.add(int(call.result))  # who goes on in its place, in a PID namespace
             if call.name == "execve" and not call.errno:
                 break
     # futex: its threads wait for each other, at any moment
-    parents = [c for c in window if c.pid != child and c.name not in ("clock_gettime", "futex")]
+    own = (call for call in window if call.pid not in family)
+    parents = [call for call in own if call.name not in ("clock_gettime", "futex")]
     return parents, childs
 
 

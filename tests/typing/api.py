@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Literal, assert_type
 
 import pandas as pd
@@ -122,3 +123,17 @@ def recordings(done: nx.Completed) -> None:
 def comparable() -> None:
     nx.stable()
     nx.stable(on=False)
+
+
+def machine(process: nx.Process) -> None:
+    snapshot = nx.discover(progress=False)
+    assert_type(snapshot, nx.Snapshot)
+    assert_type(snapshot.namespaces, pd.DataFrame)
+    assert_type(snapshot.of(process, new=True), nx.Snapshot)
+    assert_type(snapshot.diff(nx.discover()), pd.DataFrame)
+    assert_type(snapshot.tree("pid"), nx.Tree)
+    assert_type(nx.enter(process, "id", "-u", types="net"), nx.Completed)
+    assert_type(nx.who_owns("/etc", process), pd.DataFrame)
+    assert_type(nx.why_denied(process, "CAP_NET_ADMIN"), pd.DataFrame)
+    with suppress(nx.CannotTellError):
+        assert_type(nx.translate(0, process, "here"), nx.Translation)
