@@ -11,31 +11,71 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
 from .kinds import KINDS
-from .views import NamespaceID
+from .views import Namespace, NamespaceID
 
-__all__ = ["in_words", "is_stable", "namespace_name", "number_name", "pid_name", "stable"]
+__all__ = [
+    "in_words",
+    "is_stable",
+    "namespace_name",
+    "number_name",
+    "pid_name",
+    "recorded_by",
+    "stable",
+]
 
 
 class _Numbers:
-    """What was shown so far, numbered in the order in which it was shown."""
+    """What was shown so far, numbered in the order in which it was shown.
+
+    Inodes are used again once a namespace has ended: where the kernel tells the ID that
+    never is, the next namespace of an inode gets the next number.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[str, dict[int, int]] = {}
+        self._last: dict[str, int] = {}
+        self._unique: dict[tuple[str, int], int] = {}
         for kind in KINDS:
             with suppress(OSError):
-                self.of(kind.name, os.stat(f"/proc/self/ns/{kind.name}").st_ino)
-        self.of("pid of a process", os.getpid())
+                self.note_ours(kind.name, os.stat(f"/proc/self/ns/{kind.name}").st_ino)
+        self.note_ours(_PID, os.getpid())
+        for name, numbers in _recorders.items():
+            for number in numbers:
+                self.note_ours(name, number)
 
-    def of(self, kind: str, number: int) -> int:
+    def of(self, kind: str, number: int, unique: int | None = None) -> int:
         seen = self._seen.setdefault(kind, {})
-        return seen.setdefault(number, len(seen) + 1)
+        if unique is not None and self._unique.setdefault((kind, number), unique) != unique:
+            self._unique[kind, number] = unique
+            del seen[number]
+        if number not in seen:
+            seen[number] = self._last[kind] = self._last.get(kind, 0) + 1
+        return seen[number]
 
+    def note_ours(self, kind: str, number: int) -> None:
+        self._seen.setdefault(kind, {})[number] = 1
+        self._last.setdefault(kind, 1)
+
+
+_PID: Final = "PID"
 
 _numbers: _Numbers | None = None
+_recorders: dict[str, set[int]] = {}
+"""Namespaces and PIDs of processes that have recorded what is shown here: theirs are #1, too."""
+
+
+def recorded_by(namespaces: Mapping[str, Namespace | NamespaceID], pid: int | None = None) -> None:
+    """Show the namespaces and the PID of whoever recorded something as this process's own."""
+    found = [(kind, namespace.ino) for kind, namespace in namespaces.items()]
+    for name, number in [*found, *([(_PID, pid)] if pid is not None else [])]:
+        _recorders.setdefault(name, set()).add(number)
+        if _numbers is not None:
+            _numbers.note_ours(name, number)
 
 
 def stable(on: bool = True) -> None:
@@ -70,17 +110,23 @@ def is_stable() -> bool:
     return _numbers is not None
 
 
-def namespace_name(kind: str, identity: NamespaceID | int) -> str:
-    """Return how a namespace is shown: ``net:[4026532186]``, or ``net:#2`` in stable mode."""
+def namespace_name(kind: str, identity: Namespace | NamespaceID | int) -> str:
+    """Return how a namespace is shown: ``net:[4026532186]``, or ``net:#2`` in stable mode.
+
+    Given a `Namespace`, one that has got the inode of another one is known as such.
+    """
     inode = identity if isinstance(identity, int) else identity.ino
-    return f"{kind}:[{inode}]" if _numbers is None else f"{kind}:#{_numbers.of(kind, inode)}"
+    if _numbers is None:
+        return f"{kind}:[{inode}]"
+    unique = identity.unique_id if isinstance(identity, Namespace) else None
+    return f"{kind}:#{_numbers.of(kind, inode, unique)}"
 
 
 def pid_name(pid: int) -> str:
     """Return how a PID is shown: ``4711``, or ``#3`` in stable mode; 0 and 1 stay."""
     if _numbers is None or pid in (0, 1):
         return str(pid)
-    return f"#{_numbers.of('pid of a process', pid)}"
+    return f"#{_numbers.of(_PID, pid)}"
 
 
 def number_name(number: object) -> str:

@@ -14,6 +14,7 @@ from .book import Book, Entry
 from .command import Command
 from .discovering import discover
 from .errors import StartError
+from .naming import recorded_by
 from .origin import Origin, printable
 from .process import Process
 from .recorder import REFUSALS, Recorder
@@ -68,7 +69,7 @@ class ReplayingCommandRunner:
         self.notice = notice
         self._book: Book | None = None
         self._recorder: Recorder | None = None
-        self._replays = False
+        self._replays: bool | None = None  # None: nothing was started yet
         if record is None and os.environ.get("NSEXPLORE_RECORD") == "1":
             record = True
             atexit.register(self.save)
@@ -97,6 +98,7 @@ class ReplayingCommandRunner:
                     " Recording.load, and make a book with record=True"
                 )
             self._book = value
+            recorded_by(value.recorded.reference if value.recorded else {})
         return self._book
 
     def save(self, note: str = "") -> None:
@@ -146,8 +148,9 @@ class ReplayingCommandRunner:
         """Look for the namespaces of this process and its descendants.
 
         That is ``nsexplore.discover().of(os.getpid())``, live; where a start was replayed,
-        which this machine then has not, what was seen elsewhere. The arguments of this
-        process itself, a notebook's with folders of its user, are left out.
+        which this machine then has not, what was seen elsewhere. The machine's name and
+        the arguments of this process itself, a notebook's with folders of its user, are
+        left out.
 
         Parameters
         ----------
@@ -159,12 +162,18 @@ class ReplayingCommandRunner:
         RecordingError
             There is no recorded look of that label.
         """
-        if self._replays:
+        if self._recorder is None and self._refused():
             return self._recorded_look(label)
         seen = _unnamed(discover().of(os.getpid()))
         if self._recorder is not None:
             self._recorder.snapshots[label] = seen
         return seen
+
+    def _refused(self) -> bool:
+        """Return whether starts are replayed here: if there was none, whether one would be."""
+        if self._replays is None and os.path.exists(self.path):
+            self._replays = any(map(_is_refused, self.book.entries))
+        return bool(self._replays)
 
     def _recorded_look(self, label: str) -> Snapshot:
         if label not in self.book.snapshots:
@@ -172,7 +181,9 @@ class ReplayingCommandRunner:
             raise RecordingError(
                 f"{self.path!r} has no look labelled {label!r}; there are {labels or 'none'}"
             )
-        return self.book.snapshots[label]
+        seen = self.book.snapshots[label]
+        recorded_by(seen.here, next((p.pid for p in seen.seen_processes if not p.command), None))
+        return seen
 
     def _instead(self, error: StartError, command: Command, *, stepped: bool) -> Entry:
         """Return the recording to show after an error; raise that one again if there is none."""
@@ -215,11 +226,22 @@ def _unnamed(seen: Snapshot) -> Snapshot:
     own = os.getpid()
     return replace(
         seen,
+        host="",
         seen_processes=tuple(
             replace(process, comm="python", command="") if process.pid == own else process
             for process in seen.seen_processes
         ),
     )
+
+
+def _is_refused(entry: Entry) -> bool:
+    if entry.command.joins:
+        return False
+    try:
+        _try(entry.command)
+    except StartError as error:
+        return error.step in REFUSALS
+    return False
 
 
 def _try(command: Command) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .command import Join
-from .inspecting import open_pidfd
+from .inspecting import inspect, open_pidfd
 from .interrupts import held
 from .kinds import KINDS
 from .nsfs import identity, kind_of
@@ -117,18 +117,17 @@ def _of_recording(target: Any, kinds: tuple[str, ...] | None, found: Found) -> I
 
     Those that it shared with whoever recorded it, it shares with us here.
     """
-    birth, new = target.birth, target.command.clone_flags
-    for kind in KINDS:
-        if birth is None or (kinds is not None and kind.name not in kinds):
+    view, theirs = inspect(target), target.recorded.reference
+    for kind, seen in view.namespaces.items():
+        if kinds is not None and kind not in kinds:
             continue
-        if kind.flag not in new:
-            own = _our_own(kind.name)
-            yield Join(kind.name, own.dev, own.ino, "ours")
-        elif kind.name in birth.namespaces:
-            seen = birth.namespaces[kind.name]
-            yield Join(kind.name, seen.dev, seen.ino, "a recording", -1)
-    if birth and birth.uid_map is not None and birth.gid_map is not None:
-        found.maps = str(birth.uid_map), str(birth.gid_map), birth.setgroups or ""
+        if kind in theirs and theirs[kind].id == seen.id:
+            own = _our_own(kind)
+            yield Join(kind, own.dev, own.ino, "ours")
+        else:
+            yield Join(kind, seen.dev, seen.ino, "a recording", -1)
+    if view.uid_map is not None and view.gid_map is not None:
+        found.maps = str(view.uid_map), str(view.gid_map), view.setgroups or ""
 
 
 def _open_file(path: str) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ._renders import Renders
 from .idmap import MAX_UID_HIGH, OVERFLOW_ID, IDMap
 from .locating import CannotTellError, namespace_in
 from .naming import namespace_name
+from .origin import Origin
 from .snapshot import SeenNamespace, Snapshot
 from .views import NamespaceID
 
@@ -49,12 +50,15 @@ class Translation(Renders):
         ancestor, and down again.
     overflow : int
         What an ID without a mapping shows as.
+    recorded : Origin or None
+        Where and when, if the snapshot is shown from a recording.
     """
 
     given: int
     kind: Literal["uid", "gid"]
     steps: tuple[TranslationStep, ...]
     overflow: int = OVERFLOW_ID
+    recorded: Origin | None = field(default=None, compare=False, repr=False)
 
     @property
     def id(self) -> int | None:
@@ -130,7 +134,7 @@ def translation_of(
             )
     ours = _to_here(snapshot, way[0], kind, number)
     steps = tuple(_step(snapshot, seen, kind, ours) for seen in way)
-    return Translation(number, kind, steps, overflow)
+    return Translation(number, kind, steps, overflow, snapshot.recorded)
 
 
 def _checked(id: object) -> int:

@@ -1,4 +1,4 @@
-"""The first notebook as a reader meets it: in JupyterLab, in a real browser."""
+"""Notebooks as a reader meets them: in JupyterLab, in a real browser."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from drivers.whoever import IS_ROOT
 from jupyter_apart import apart, still_running
 from playwright.sync_api import Page, expect, sync_playwright
 
-NOTEBOOK = notebook_tool.NOTEBOOKS / "01-first-namespaces.ipynb"
 ARTIFACTS = Path(__file__).parent.parent / ".artifacts" / "notebooks"
 TOKEN = "of-a-test"
 
@@ -48,14 +47,15 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def notebook(tmp_path: Path) -> Path:
-    """A copy of the notebook without outputs: what shows afterwards comes from this run."""
-    content = nbformat.read(NOTEBOOK, as_version=4)
+def notebook(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """A copy of a notebook without outputs: what shows afterwards comes from this run."""
+    original = notebook_tool.NOTEBOOKS / f"{request.param}.ipynb"
+    content = nbformat.read(original, as_version=4)
     for cell in content.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    path = tmp_path / "notebooks" / NOTEBOOK.name
-    shutil.copytree(NOTEBOOK.parent / "recordings", path.parent / "recordings")
+    path = tmp_path / "notebooks" / original.name
+    shutil.copytree(original.parent / "recordings", path.parent / "recordings")
     nbformat.write(content, path)
     return path
 
@@ -136,16 +136,13 @@ def choose(page: Page, *way: str) -> None:
         page.locator(".lm-Menu-item", has=exactly).click()
 
 
-def photograph(page: Page, name: str) -> None:
+def photograph(page: Page, notebook: Path, name: str) -> None:
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=ARTIFACTS / f"{NOTEBOOK.stem}-{name}.png")
+    page.screenshot(path=ARTIFACTS / f"{notebook.stem}-{name}.png")
 
 
-@pytest.mark.usefixtures("leaves_nothing")
-def test_a_reader_runs_the_whole_notebook_in_jupyterlab(
-    page: Page, lab: str, notebook: Path
-) -> None:
-    """One menu entry runs every cell without an error; both themes; nothing runs afterwards."""
+def run_all(page: Page, lab: str, notebook: Path) -> None:
+    """Open a notebook and run every cell, without an error."""
     page.goto(f"{lab}/lab/tree/{notebook.name}?reset&token={TOKEN}")
     cells = page.locator(".jp-CodeCell")
     expected = [c for c in nbformat.read(notebook, as_version=4).cells if c.cell_type == "code"]
@@ -156,6 +153,25 @@ def test_a_reader_runs_the_whole_notebook_in_jupyterlab(
     last = cells.last.locator(".jp-InputArea-prompt")
     expect(last).to_have_text(f"[{len(expected)}]:", timeout=20_000)
 
+    for kind in ("error", "stderr"):
+        mime = f"[data-mime-type='application/vnd.jupyter.{kind}']"
+        expect(page.locator(mime)).to_have_count(0)
+
+
+def go_dark(page: Page) -> None:
+    """Change the theme; the pictures follow."""
+    paper = "e => getComputedStyle(e).backgroundColor"
+    light = page.locator(".nsx").first.evaluate(paper)
+    choose(page, "Settings", "Theme", "JupyterLab Dark")
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
+    assert eventually(lambda: page.locator(".nsx").first.evaluate(paper) != light)
+
+
+@pytest.mark.usefixtures("leaves_nothing")
+@pytest.mark.parametrize("notebook", ["01-first-namespaces"], indirect=True)
+def test_a_reader_runs_the_first_notebook(page: Page, lab: str, notebook: Path) -> None:
+    """One menu entry runs every cell without an error; both themes; nothing runs afterwards."""
+    run_all(page, lab, notebook)
     outputs = page.locator(".jp-OutputArea-output")
     words = (
         "uid=0(root) gid=0(root)",
@@ -168,20 +184,29 @@ def test_a_reader_runs_the_whole_notebook_in_jupyterlab(
     badge = page.locator(".nsx-k", has_text="✓ CLONE_NEWUSER").first
     expect(badge).to_be_visible()
     assert badge.evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(69, 90, 115)"
-    for kind in ("error", "stderr"):
-        mime = f"[data-mime-type='application/vnd.jupyter.{kind}']"
-        expect(page.locator(mime)).to_have_count(0)
-
-    photograph(page, "light")
+    photograph(page, notebook, "light")
     page.locator("summary", has_text="birth").click()
     page.locator("summary", has_text="timeline").click()
     expect(page.get_by_text("at its birth").locator("visible=true")).to_be_visible()
-    photograph(page, "light-open")
+    photograph(page, notebook, "light-open")
     paper = "e => getComputedStyle(e).backgroundColor"
     # JupyterLab puts every code element into a grey box; in a picture, none is wanted.
     assert page.locator(".nsx code").first.evaluate(paper) == "rgba(0, 0, 0, 0)"
-    light = page.locator(".nsx").first.evaluate(paper)
-    choose(page, "Settings", "Theme", "JupyterLab Dark")
-    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
-    assert eventually(lambda: page.locator(".nsx").first.evaluate(paper) != light)
-    photograph(page, "dark")
+    go_dark(page)
+    photograph(page, notebook, "dark")
+
+
+@pytest.mark.usefixtures("leaves_nothing")
+@pytest.mark.parametrize("notebook", ["09-the-whole-machine"], indirect=True)
+def test_a_reader_sees_the_whole_machine(page: Page, lab: str, notebook: Path) -> None:
+    """Trees with all their namespaces, and the diagram, which JupyterLab draws by itself."""
+    run_all(page, lab, notebook)
+    photograph(page, notebook, "light")
+    trees = page.locator(".nsx", has_text="only its children")
+    expect(trees.first).to_be_visible()
+    expect(trees.first.locator("li")).to_have_count(8 + 18)  # the legend, and the namespaces
+    diagram = page.locator(".jp-RenderedMermaid")
+    expect(diagram.locator("img, svg").first).to_be_visible(timeout=20_000)
+    expect(diagram.locator(".jp-mod-error, .jp-RenderedMermaid-Details pre")).to_have_count(0)
+    go_dark(page)
+    photograph(page, notebook, "dark")

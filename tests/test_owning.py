@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from drivers.whoever import ROOTLESS
 from snapshots import FULL, INITIAL, made_up, snapshot_of, user
@@ -21,9 +22,7 @@ from nsexplore.flags import CloneFlags
 from nsexplore.idmap import OVERFLOW_ID, IDMap
 from nsexplore.origin import Origin
 from nsexplore.owning import owners, stat_inside
-
-pd = pytest.importorskip("pandas")
-who_owns = pytest.importorskip("nsexplore.tables.rights").who_owns
+from nsexplore.tables import who_owns
 
 DTYPES = {
     "seen_from": "string",
@@ -59,8 +58,10 @@ def test_a_file_of_ones_own_is_what_stat_says(tmp_path):
     status, row = file.stat(), frame.iloc[0]
     assert (row.seen_from, row.inode) == ("here", os.stat("/proc/self/ns/user").st_ino)
     assert (row.uid, row.gid) == (status.st_uid, status.st_gid)
-    assert row.user == pwd.getpwuid(status.st_uid).pw_name
-    assert row.group == grp.getgrgid(status.st_gid).gr_name
+    names = {entry.pw_uid: entry.pw_name for entry in pwd.getpwall()}
+    groups = {entry.gr_gid: entry.gr_name for entry in grp.getgrall()}
+    assert (row.user if pd.notna(row.user) else None) == names.get(status.st_uid)
+    assert (row.group if pd.notna(row.group) else None) == groups.get(status.st_gid)
     assert row["mode"] == stat.filemode(status.st_mode)
 
 

@@ -130,7 +130,8 @@ def test_where_nothing_was_replayed_one_looks_for_oneself(tmp_path: Path) -> Non
     seen = here.discover("anything")
     assert not seen.recorded
     assert os.getpid() in {process.pid for process in seen.seen_processes}
-    assert not {found.id for found in seen.seen_namespaces} & set(seen.here.values())
+    assert set(seen.here.values()) <= {found.id for found in seen.seen_namespaces}
+    assert (seen.host, seen.process(os.getpid()).command) == ("", "")
     with subprocess.Popen(["sleep", "60"]) as child:
         try:
             assert here.discover("anything").process(child.pid)

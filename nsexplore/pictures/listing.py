@@ -43,7 +43,7 @@ def _row(snapshot: Snapshot, ns: SeenNamespace) -> tuple[object, ...]:
     members = snapshot.members(ns.id)
     lowest = min(members, key=lambda process: process.pid, default=None)
     owner = None if ns.namespace.owner is None else namespace_name("user", ns.namespace.owner)
-    name = namespace_name(ns.kind, ns.id)
+    name = namespace_name(ns.kind, ns.namespace)
     if lowest is None:
         return ns.kind, name, 0, None, None, owner, None, f"({held(ns, snapshot)})"
     user, command = _user(lowest, snapshot), command_of(lowest, _COMMAND)

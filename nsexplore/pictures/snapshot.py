@@ -186,11 +186,11 @@ def _found(seen: SeenNamespace) -> list[str]:
 
 
 def _signed(seen: SeenNamespace) -> str:
-    return f"{sign_of(seen.kind)} {namespace_name(seen.kind, seen.id)}"
+    return f"{sign_of(seen.kind)} {namespace_name(seen.kind, seen.namespace)}"
 
 
 def _badge(seen: SeenNamespace) -> Html:
-    return kind_badge(seen.kind, namespace_name(seen.kind, seen.id))
+    return kind_badge(seen.kind, namespace_name(seen.kind, seen.namespace))
 
 
 def sighting_text(sighting: Sighting) -> str:

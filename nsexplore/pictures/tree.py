@@ -61,6 +61,8 @@ def as_mermaid(tree: Tree) -> Mermaid:
     """Return the tree as a flowchart from the left to the right."""
     lines, size = ["flowchart LR"], 0
     parents: list[str] = []
+    if tree.recorded is not None:
+        lines.append(f'  recorded["{label(str(tree.recorded), 120)}"]:::more')
     for shown, (branch, _, depth) in enumerate(_walk(tree.roots)):
         name, below = f"n{shown}", parents[depth - 1] if depth else None
         fresh = [_node(name, branch, tree), *([f"  {below} --> {name}"] if below else [])]
@@ -114,7 +116,7 @@ def _walk(roots: tuple[Branch, ...]) -> Iterator[tuple[Branch, str, int]]:
 def _line(branch: Branch, tree: Tree) -> str:
     if branch.seen is None:
         return _heading(branch)
-    name = namespace_name(branch.seen.kind, branch.seen.id)
+    name = namespace_name(branch.seen.kind, branch.seen.namespace)
     here = " (here)" if branch.here else ""
     return f"{sign_of(branch.seen.kind)} {name}{here}  {_words(branch, tree)}"
 
@@ -197,7 +199,7 @@ def _head(branch: Branch, tree: Tree) -> Html:
         return tag("b", _heading(branch))
     kind = branch.seen.kind
     here = (" ", tag("b", "(here)")) if branch.here else ()
-    name = kind_badge(kind, namespace_name(kind, branch.seen.id))
+    name = kind_badge(kind, namespace_name(kind, branch.seen.namespace))
     return join((name, *here, " ", tag("span", escape(_words(branch, tree), 600))))
 
 
@@ -208,9 +210,9 @@ def _node(name: str, branch: Branch, tree: Tree) -> str:
     seen = branch.seen
     if seen is None:
         return f'  {name}["{label(_heading(branch), 60)}"]:::more'
-    title = f"{sign_of(seen.kind)} {namespace_name(seen.kind, seen.id)}"
+    title = f"{sign_of(seen.kind)} {namespace_name(seen.kind, seen.namespace)}"
     here = " (here)" if branch.here else ""
-    words = label(_words(branch, tree), 120)
+    words = "<br/>".join(label(part, 60) for part in _words(branch, tree).split(" · ")[:4])
     return f'  {name}["{label(title + here, 60)}<br/>{words}"]:::{_class(seen.kind)}'
 
 

@@ -114,7 +114,7 @@ def _parent(namespace: Namespace) -> str | None:
 
 
 def _name(namespace: Namespace) -> str:
-    return visible(namespace_name(namespace.kind, namespace.id), 100)
+    return visible(namespace_name(namespace.kind, namespace), 100)
 
 
 def _word(kind: NamespaceKind, flags: CloneFlags | None) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..kinds import KINDS
 from ..naming import in_words, is_stable, namespace_name, number_name, pid_name
+from ..views import Namespace
 
 __all__ = ["show_stably", "symbolic"]
 
@@ -23,7 +24,10 @@ _CHANCE: Final = ("dev", "id", "unique_id", "start_us", "duration_us")
 def show_stably(frame: pd.DataFrame) -> None:
     """Mark a frame as ours, and let IPython, where it runs, show such frames in stable mode."""
     frame.attrs[_OURS] = True
-    if not is_stable() or "IPython" not in sys.modules:
+    if not is_stable():
+        return
+    _note(frame)
+    if "IPython" not in sys.modules:
         return
     shell = sys.modules["IPython"].get_ipython()
     if shell is None:
@@ -32,6 +36,16 @@ def show_stably(frame: pd.DataFrame) -> None:
     formatters["text/plain"].for_type(pd.DataFrame, _text)
     formatters["text/plain"].for_type(pd.Series, _column_text)
     formatters["text/html"].for_type(pd.DataFrame, _html)
+
+
+def _note(frame: pd.DataFrame) -> None:
+    """Give the namespaces their numbers by an ID that a choice of columns may leave out."""
+    unique = next((frame[name] for name in ("unique_id", "id") if name in frame.columns), None)
+    if unique is None or "inode" not in frame.columns:
+        return
+    for kind, inode, one in zip(_kinds(frame), frame["inode"], unique, strict=True):
+        if not (pd.isna(inode) or pd.isna(one)):
+            namespace_name(kind, Namespace(kind, 0, int(inode), unique_id=int(one)))
 
 
 def _text(frame: pd.DataFrame, printer: Any, cycle: bool) -> None:
@@ -73,8 +87,8 @@ def _kinds(frame: pd.DataFrame) -> list[str]:
 def _cell(column: str, kind: str, cell: Any) -> Any:
     if isinstance(cell, str):
         return in_words(cell)
-    if cell is pd.NA or pd.isna(cell):
-        return cell
+    if cell is pd.NA or pd.isna(cell):  # the versions of pandas show it differently
+        return "-"
     if column in ("pid", "ppid"):
         return pid_name(int(cell))
     if column in _CHANCE:
