@@ -1,0 +1,3 @@
+"""The explorer: what `nsexplore.explore` shows, over a model that needs no browser."""
+
+from __future__ import annotations
