@@ -159,7 +159,7 @@ def test_looking_changes_nothing_and_leaves_nothing(tmp_path, leaves_nothing):
             assert stat_inside(str(tmp_path / name), pid).st_ino == (tmp_path / name).stat().st_ino
         with pytest.raises(FileNotFoundError):
             stat_inside("/no/such/file", pid)
-        # Through a magic link one would leave the root: /proc/PID/root/… is one.
+        # Through a magic link one would leave the root: /proc/PID/root is one.
         with pytest.raises(OSError, match="symbolic links"):
             stat_inside(f"/proc/{pid}/{'root'}/etc", pid)
     assert (tmp_path / "file").stat().st_atime == 1
