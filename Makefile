@@ -15,7 +15,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo show lab test test-as lint format bench wheel clean
+.PHONY: help demo show lab test test-as lint format bench bench-ls wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ format: $(VENV)/.test ## Put the code in order
 
 bench: $(VENV)/.test ## Measure the starts side by side with Go's
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-ls: $(VENV)/.test ## Measure discovery side by side with lsns
+	$(BIN)/python benchmarks/discovery.py $(ARGS)
 
 wheel: $(VENV)/.test ## Build the sdist and the wheel into dist/
 	$(BIN)/python -m build

@@ -20,6 +20,7 @@ from .diagnosis import Diagnosis
 from .flags import CloneFlags
 from .idmap import IDMap
 from .kinds import KINDS
+from .origin import encodable
 from .timeline import Timeline
 from .views import Namespace
 
@@ -46,7 +47,7 @@ def jsonable(value: Any) -> Any:
         case None | bool() | int() | float():
             return value
         case str():
-            return _unicode(value)
+            return encodable(value)
         case IDMap():
             return [jsonable(line) for line in value.mappings]
         case Timeline():
@@ -54,20 +55,12 @@ def jsonable(value: Any) -> Any:
         case CapabilitySet():
             return list(value.names)
         case Mapping():
-            return {_unicode(str(key)): jsonable(item) for key, item in value.items()}
+            return {encodable(str(key)): jsonable(item) for key, item in value.items()}
         case tuple() | list():
             return [jsonable(item) for item in value]
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return _attributes(value)
     raise TypeError(f"{type(value).__name__} has no form in JSON")
-
-
-def _unicode(text: str) -> str:
-    try:
-        data = text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # a surrogate that stands for no byte
-        data = text.encode("utf-8", "backslashreplace")
-    return data.decode("utf-8", "backslashreplace")
 
 
 def _attributes(value: Any) -> dict[str, Any]:

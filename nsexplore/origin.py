@@ -11,7 +11,7 @@ from ._frozen import FrozenMapping
 if TYPE_CHECKING:
     from .views import Namespace
 
-__all__ = ["Origin", "printable"]
+__all__ = ["Origin", "encodable", "printable"]
 
 
 def printable(text: str, limit: int = 300) -> str:
@@ -22,6 +22,20 @@ def printable(text: str, limit: int = 300) -> str:
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit]
     )
+
+
+def encodable(text: str) -> str:
+    r"""Return a string of somebody else's as valid Unicode, which any file and any table takes.
+
+    A byte that is no UTF-8 (a lone surrogate in Python) is shown as it looks in C: ``\xff``.
+    """
+    if text.isascii():
+        return text
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        data = text.encode("utf-8", "backslashreplace")
+    return data.decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..comparing import Change
 from ..kinds import KINDS
+from ..origin import encodable
 from ..snapshot import SeenNamespace, SeenProcess, Snapshot
 from ..views import Credentials, NamespaceID
 from ._frame import make_frame
@@ -182,15 +183,9 @@ def _container(process: SeenProcess | None) -> str | None:
     return None if container is None else _unicode(str(container))
 
 
-def _unicode(text: str | None) -> Any:
+def _unicode(text: str | None) -> str | None:
     # A byte that is no UTF-8 (a lone surrogate) fits neither Arrow's strings nor a file.
-    if text is None or text.isascii():
-        return text
-    try:
-        data = text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # a surrogate that stands for no byte
-        data = text.encode("utf-8", "backslashreplace")
-    return data.decode("utf-8", "backslashreplace")
+    return None if text is None else encodable(text)
 
 
 def _names(snapshot: Snapshot) -> Callable[[int | None], str | None]:
