@@ -26,6 +26,7 @@ __all__ = [
     "pid_name",
     "recorded_by",
     "stable",
+    "tell_apart",
 ]
 
 
@@ -48,14 +49,16 @@ class _Numbers:
             for number in numbers:
                 self.note_ours(name, number)
 
-    def of(self, kind: str, number: int, unique: int | None = None) -> int:
+    def of(self, kind: str, number: int) -> int:
         seen = self._seen.setdefault(kind, {})
-        if unique is not None and self._unique.setdefault((kind, number), unique) != unique:
-            self._unique[kind, number] = unique
-            del seen[number]
         if number not in seen:
             seen[number] = self._last[kind] = self._last.get(kind, 0) + 1
         return seen[number]
+
+    def tell_apart(self, kind: str, inode: int, unique: int) -> None:
+        if self._unique.setdefault((kind, inode), unique) != unique:
+            self._unique[kind, inode] = unique
+            self._seen.get(kind, {}).pop(inode, None)
 
     def note_ours(self, kind: str, number: int) -> None:
         self._seen.setdefault(kind, {})[number] = 1
@@ -118,8 +121,15 @@ def namespace_name(kind: str, identity: Namespace | NamespaceID | int) -> str:
     inode = identity if isinstance(identity, int) else identity.ino
     if _numbers is None:
         return f"{kind}:[{inode}]"
-    unique = identity.unique_id if isinstance(identity, Namespace) else None
-    return f"{kind}:#{_numbers.of(kind, inode, unique)}"
+    if isinstance(identity, Namespace):
+        tell_apart(kind, inode, identity.unique_id)
+    return f"{kind}:#{_numbers.of(kind, inode)}"
+
+
+def tell_apart(kind: str, inode: int, unique_id: int | None) -> None:
+    """Take a namespace for another one than that which had its inode before, where it is."""
+    if _numbers is not None and unique_id is not None:
+        _numbers.tell_apart(kind, inode, unique_id)
 
 
 def pid_name(pid: int) -> str:

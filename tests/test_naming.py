@@ -149,3 +149,16 @@ def test_every_column_of_chance_is_a_symbol() -> None:
         "pid", "pid:#2", "pid:#3", "net:#2", "1",
     ]  # fmt: skip
     assert (shown.loc[1, "owner"], shown.loc[1, "path"]) == ("-", "-")
+
+
+def test_making_a_table_numbers_nothing_and_showing_it_does(formats: DisplayFormatter) -> None:
+    """Or else a table of the whole machine would use up the numbers, one for each that is there."""
+    nx.discover(progress=False).namespaces  # noqa: B018
+    assert namespace_name("net", 77) == "net:#2"
+
+
+def test_the_next_namespace_of_an_inode_has_the_next_number() -> None:
+    """The kernel uses inodes again; where it has an ID that it does not, that counts."""
+    first, next_one = (nx.Namespace("net", 4, 77, unique_id=n) for n in (900, 901))
+    names = [namespace_name("net", found) for found in (first, first.id, next_one, next_one.id)]
+    assert names == ["net:#2", "net:#2", "net:#3", "net:#3"]

@@ -8,8 +8,7 @@ from typing import Any, Final
 import pandas as pd
 
 from ..kinds import KINDS
-from ..naming import in_words, is_stable, namespace_name, number_name, pid_name
-from ..views import Namespace
+from ..naming import in_words, is_stable, namespace_name, number_name, pid_name, tell_apart
 
 __all__ = ["show_stably", "symbolic"]
 
@@ -39,13 +38,13 @@ def show_stably(frame: pd.DataFrame) -> None:
 
 
 def _note(frame: pd.DataFrame) -> None:
-    """Give the namespaces their numbers by an ID that a choice of columns may leave out."""
+    """Tell the namespaces apart by an ID that a choice of columns may leave out."""
     unique = next((frame[name] for name in ("unique_id", "id") if name in frame.columns), None)
     if unique is None or "inode" not in frame.columns:
         return
     for kind, inode, one in zip(_kinds(frame), frame["inode"], unique, strict=True):
         if not (pd.isna(inode) or pd.isna(one)):
-            namespace_name(kind, Namespace(kind, 0, int(inode), unique_id=int(one)))
+            tell_apart(kind, int(inode), int(one))
 
 
 def _text(frame: pd.DataFrame, printer: Any, cycle: bool) -> None:
