@@ -6,6 +6,9 @@ STEPS: tuple[tuple[str, str, bool], ...]
 TRIALS: tuple[str, ...]
 """What `Spawn.attempt` can do, by number (``enum spawn_trial``)."""
 
+def identify(path: str, dir_fd: int, /) -> tuple[int, int]:
+    """Return device and inode of a file, without asking a file server: statx(2)."""
+
 def getfd(pidfd: int, fd: int, /) -> int:
     """Return a copy of another process's file descriptor, close-on-exec: pidfd_getfd(2)."""
 

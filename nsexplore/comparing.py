@@ -70,7 +70,7 @@ def changes(one: Snapshot, other: Snapshot) -> tuple[Change, ...]:
 
 def _check_comparable(one: Snapshot, other: Snapshot) -> None:
     if one.boot_id != other.boot_id:
-        pair = " and ".join(f"{s.host!r} (boot {s.boot_id})" for s in (one, other))
+        pair = " and ".join(f"{s.host!r} (boot {s.boot_id!r})" for s in (one, other))
         what = "another boot of it" if one.host == other.host else "another machine or boot"
         raise ValueError(
             f"snapshots of {pair} cannot be compared: inodes and PIDs mean nothing on {what}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ._renders import Renders
+from .origin import printable
 
 __all__ = ["Container", "container_of"]
 
@@ -63,7 +64,7 @@ class Container(Renders):
     name: str
 
     def __str__(self) -> str:
-        return f"{self.engine}:{self.name}"
+        return f"{printable(self.engine)}:{printable(self.name)}"
 
 
 def container_of(cgroup_text: str) -> Container | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections import Counter
 
@@ -12,7 +11,7 @@ from .idmap import IDMap
 from .interrupts import held
 from .mapreading import maps_inside
 from .netnsids import NetnsIDs
-from .nsfs import Relation, identity, open_verified, read_namespace, relatives
+from .nsfs import EXHAUSTED, Relation, identity, open_verified, read_namespace, relatives
 from .snapshot import PLACES, Place, Sighting
 from .views import Namespace, NamespaceID
 
@@ -125,13 +124,14 @@ class Findings:
                         os.close(fd)
 
     def _open(self, found: NamespaceID, root: int) -> int | None:
-        refused = False
         for way in self._ways.get(found, ()):
             try:
                 return open_verified(way, found, root)
             except OSError as error:  # mostly: it has ended
-                refused = refused or error.errno in (errno.EACCES, errno.EPERM)
-        self.hidden["details of a namespace"] += refused
+                if error.errno in EXHAUSTED:
+                    raise
+        if self.device:  # else it is a copy of a /proc: there is nothing behind its links
+            self.hidden["details of a namespace"] += 1
         return None
 
     def ask(self, kind: str, fd: int, netnsids: NetnsIDs) -> None:

@@ -172,6 +172,10 @@ _BY_STEP = {
 
 _BY_ERRNO = {
     errno.ENOMEM: "memory is short",
+    errno.ETIMEDOUT: (
+        "the child did not go on: whoever is root of an entered namespace may stop it (SIGSTOP),"
+        " and a file server may not answer; it was killed"
+    ),
     errno.E2BIG: "the arguments and the environment together are too long (execve(2))",
     errno.ENAMETOOLONG: "a name on the path is too long",
     errno.ELOOP: "too many symbolic links on the path",

@@ -11,8 +11,8 @@ from .finding import Findings
 from .interrupts import held
 from .kinds import KINDS
 from .netnsids import NetnsIDs
-from .nsfs import identity, kind_of, open_verified, socket_namespace
-from .scanning import CHILDREN, Scan, read_bytes
+from .nsfs import EXHAUSTED, identity, kind_of, open_verified, socket_namespace
+from .scanning import CHILDREN, Scan
 from .snapshot import SeenProcess
 from .views import NamespaceID
 
@@ -29,9 +29,12 @@ _MOUNTINFO: Final = 1 << 22
 _ROOTS: Final = 16
 """Processes of a mount namespace that are asked for their root folder."""
 
-_FDINFO_INODE: Final = re.compile(rb"^ino:\t(\d+)$", re.MULTILINE)  # since Linux 5.14
-_INODES: Final = range(0xEFFFFFF0, 1 << 32)
-"""Those of namespaces: the first ones', and from PROC_DYNAMIC_FIRST on (fs/proc/generic.c)."""
+_LOCAL: Final = frozenset(
+    b"bcachefs bpf btrfs cgroup cgroup2 devtmpfs erofs ext2 ext3 ext4 f2fs hugetlbfs iso9660 jfs"
+    b" nsfs overlay proc ramfs rootfs squashfs sysfs tmpfs udf vfat xfs zfs".split()
+)
+"""File systems that the kernel serves by itself. Any user may mount one of his own (FUSE), on which
+the way to a mount point hangs for ever."""
 
 
 class Holding:
@@ -112,9 +115,10 @@ class Holding:
                 return
             except OSError:  # it has ended; EINVAL: it is just ending
                 continue
-            for line in table.split(b"\n"):
-                if b" - nsfs " in line:
-                    self._see_mount(folder, line)
+            if b" - nsfs " in table:
+                mounts = _Mounts(table)
+                for line in mounts.of_namespaces:
+                    self._see_mount(folder, line, mounts)
             return
 
     def _root_of(self, folder: str) -> str:
@@ -123,19 +127,13 @@ class Holding:
         except OSError:
             return ""
 
-    def _see_mount(self, folder: str, line: bytes) -> None:
-        words = line.split(b" ")
+    def _see_mount(self, folder: str, words: list[bytes], mounts: _Mounts) -> None:
         found = self._findings.identity(words[3].decode("ascii", "replace"))
         if found is None:
             return
-        path = _unescaped(words[4])
-        self._findings.see(
-            *found,
-            "mount",
-            int(folder.partition("/")[0]),
-            path.decode("utf-8", "backslashreplace"),
-            f"{folder}/root{os.fsdecode(path)}",
-        )
+        path, pid = _unescaped(words[4]), int(folder.partition("/")[0])
+        way = f"{folder}/root{os.fsdecode(path)}" if mounts.answers(path) else ""
+        self._findings.see(*found, "mount", pid, path.decode("utf-8", "backslashreplace"), way)
         self._mounted[os.fsdecode(path)] = found[1]
 
     # -- file descriptors ---------------------------------------------------------
@@ -175,20 +173,18 @@ class Holding:
     def _see_behind_path(self, pid: int, name: str, link: str) -> None:
         """Look at a descriptor that was opened through a bind mount, which its link may tell.
 
-        Or may not: once unmounted, it is ``"/"``. The file is touched only where it has
-        a namespace's inode number: others may lie on a file server that does not answer.
+        Or may not: once unmounted, it is ``"/"``. The file may be any, on a file server that
+        does not answer: so it is none that is asked.
         """
         path = f"{pid}/fd/{name}"
         try:
-            line = _FDINFO_INODE.search(read_bytes(f"{pid}/fdinfo/{name}", self._root))
-            if line is not None and int(line[1]) not in _INODES:
-                return
-            status = os.stat(path, dir_fd=self._root)
-            found = NamespaceID(status.st_dev, status.st_ino)
+            found = NamespaceID(*_identify(path, self._root))
             if found.dev != self._findings.device:
                 return
             kind = self._findings.kind(found) or self._kind_of(path, found)
-        except (OSError, ValueError):  # closed meanwhile; a kind of the future
+        except (OSError, ValueError) as error:  # closed meanwhile; a kind of the future
+            if getattr(error, "errno", None) in EXHAUSTED:
+                raise
             return
         self._findings.see(kind, found, "fd", pid, f"fd {name}", path)
 
@@ -211,7 +207,9 @@ class Holding:
             except PermissionError:
                 self._sockets[link] = None
                 self._findings.hidden["socket"] += 1
-            except OSError:  # closed meanwhile; another process may have it
+            except OSError as error:  # closed meanwhile; another process may have it
+                if error.errno in EXHAUSTED:
+                    raise
                 return
         found, crew = self._sockets[link], self._crews.get(pid)
         if found is not None and (crew is None or crew.namespaces.get("net") != found):
@@ -233,6 +231,35 @@ class Holding:
             for fd in (pidfd, copy, namespace):
                 if fd >= 0:
                     os.close(fd)
+
+
+class _Mounts:
+    """A mount table, with what lies on the way to each mount point."""
+
+    def __init__(self, table: bytes) -> None:
+        self.of_namespaces: list[list[bytes]] = []
+        self._types: dict[bytes, set[bytes]] = {}
+        for line in table.split(b"\n"):
+            head, separator, tail = line.partition(b" - ")
+            words, fstype = head.split(b" "), tail.partition(b" ")[0]
+            if separator and len(words) > 4:
+                self._types.setdefault(_unescaped(words[4]), set()).add(fstype)
+                if fstype == b"nsfs":
+                    self.of_namespaces.append(words)
+
+    def answers(self, path: bytes) -> bool:
+        """Return whether the kernel alone finds the way to a path: no file server is asked."""
+        parts = path.split(b"/")[1:]
+        ways = (b"/" + b"/".join(parts[:n]) for n in range(len(parts) + 1))
+        return all(self._types.get(way, _LOCAL) <= _LOCAL for way in ways)
+
+
+def _identify(path: str, root: int) -> tuple[int, int]:
+    try:
+        from ._spawn import identify
+    except ImportError:
+        raise OSError("not without the native part") from None
+    return identify(path, root)
 
 
 def _getfd(pidfd: int, number: int) -> int:

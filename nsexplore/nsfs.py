@@ -15,6 +15,7 @@ from .kinds import kind_of_flag
 from .views import Namespace, NamespaceID
 
 __all__ = [
+    "EXHAUSTED",
     "Relation",
     "identity",
     "kind_of",
@@ -23,6 +24,9 @@ __all__ = [
     "relatives",
     "socket_namespace",
 ]
+
+EXHAUSTED = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM))
+"""Errors that say nothing of what was looked at: it could not be looked at."""
 
 Relation = Literal["parent", "owner"]
 
@@ -99,8 +103,11 @@ def relatives(kind: str, fd: int) -> tuple[dict[Relation, int], set[Relation]]:
             found[word] = _open(fd, request)
         except PermissionError:  # out of this process's sight, or there is none
             refused.add(word)
-        except OSError:  # EINVAL, ENOTTY: an older kernel
-            continue
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTTY):  # else it is an older kernel
+                for fd in found.values():
+                    os.close(fd)
+                raise
     return found, refused
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -57,7 +56,7 @@ def open_proc(path: str) -> int:
             numbers = _own_numbers(root)
             if len(numbers) == 1:
                 return root
-        except OSError:
+        except FileNotFoundError:
             numbers = ()
         except BaseException:
             os.close(root)
@@ -137,12 +136,6 @@ class Scan:
         self._capabilities: dict[bytes, CapabilitySet] = {}
         self._containers: dict[bytes, Container | None] = {}
         self._none = Crew(FrozenMapping(), ())
-
-    def read_all(self, numbers: Iterable[int]) -> Iterator[int]:
-        """Read these processes; yields before each."""
-        for pid in numbers:
-            yield pid
-            self.read(pid)
 
     def read(self, pid: int) -> None:
         """Read a process; one that has ended meanwhile is left out, as is one that is hidden."""

@@ -15,7 +15,7 @@ from .containers import Container
 from .idmap import IDMap
 from .origin import Origin
 from .parting import part, with_above
-from .tree import By, Tree, grow
+from .tree import DEEPEST, By, Tree, grow
 from .views import Credentials, Namespace, NamespaceID
 
 if TYPE_CHECKING:
@@ -223,7 +223,8 @@ class Snapshot(Renders):
         For the other kinds: the namespace alone.
         """
         seen, passed = self.namespace(identity), set[NamespaceID]()
-        while seen is not None and seen.id not in passed:  # a recording may go in circles
+        # A recording may go in circles, or deeper than any kernel.
+        while seen is not None and seen.id not in passed and len(passed) < DEEPEST:
             yield seen
             passed.add(seen.id)
             seen = self.namespace(seen.namespace.parent)

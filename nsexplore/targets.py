@@ -132,8 +132,14 @@ def _of_recording(target: Any, kinds: tuple[str, ...] | None, found: Found) -> I
 
 def _open_file(path: str) -> int:
     try:
-        # A fifo or a device must not make us wait, nor become our terminal.
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        # First it is only found: to open a FIFO or a device is to act.
+        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        try:
+            if identity(place).dev != _our_own("user").dev:
+                raise ValueError(f"{path!r} is no namespace but {_named(os.fstat(place).st_mode)}")
+            return os.open(f"/proc/self/fd/{place}", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            os.close(place)
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EPERM) and "/ns/" in path:
             raise PermissionError(error.errno, f"{path}: {_NOT_ALLOWED}") from None

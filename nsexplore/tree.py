@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .pictures._mermaid import Mermaid
     from .snapshot import SeenNamespace, SeenProcess, Snapshot
 
-__all__ = ["Branch", "By", "Tree", "grow", "rank"]
+__all__ = ["DEEPEST", "Branch", "By", "Tree", "grow", "rank"]
 
 By: TypeAlias = Literal["owner", "user", "pid"]
 

@@ -299,6 +299,15 @@ def look_through_hidden_proc(option: str) -> Any:
     return discover(progress=False)
 
 
+def look_as_ordinary_user() -> tuple[Any, int]:
+    """Return what an ordinary user sees beside processes of root, and that user's PID."""
+    making.private_mounts()
+    for _ in range(3):
+        child()
+    making.become(1000, 1000, 1000)
+    return discover(progress=False), os.getpid()
+
+
 def look_with_odd_names() -> Any:
     """Return what is seen of processes with names that try to be something else."""
     making.private_mounts()

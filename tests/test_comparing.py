@@ -239,7 +239,9 @@ def test_more_processes_are_no_change_of_their_namespace():
 def test_another_boot_or_machine_is_refused_with_both_named():
     """Inodes and PIDs mean nothing there."""
     other = replace(zoo(), boot_id="another-boot")
-    with pytest.raises(ValueError, match=r"'tester' \(boot 5b2c.*'tester' \(boot another-boot\)"):
+    with pytest.raises(
+        ValueError, match=r"'tester' \(boot '5b2c.*'tester' \(boot 'another-boot'\)"
+    ):
         zoo().diff(other)
     with pytest.raises(ValueError, match=r"'elsewhere' .*another machine"):
         zoo().diff(replace(other, host="elsewhere"))

@@ -13,7 +13,9 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #ifndef SYS_pidfd_getfd
@@ -118,9 +120,33 @@ static PyObject *open_namespace(PyObject *module, PyObject *args)
     return fd < 0 ? fail(errno) : PyLong_FromLong(fd);
 }
 
+/* What stat(2) says of a file's identity, without a question to whoever serves the file: FUSE or
+ * NFS may never answer. An inode that only its server knows is whatever was known last. */
+static PyObject *identify(PyObject *module, PyObject *args)
+{
+    struct statx found;
+    PyObject *path;
+    int folder, error;
+
+    (void)module;
+    if (!PyArg_ParseTuple(args, "O&i:identify", PyUnicode_FSConverter, &path, &folder))
+        return NULL;
+    const char *const name = PyBytes_AsString(path);
+    Py_BEGIN_ALLOW_THREADS
+    error = statx(folder, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO, &found) ? errno : 0;
+    Py_END_ALLOW_THREADS
+    Py_DECREF(path);
+    if (error)
+        return fail(error);
+    const unsigned long long device = makedev(found.stx_dev_major, found.stx_dev_minor);
+    return Py_BuildValue("KK", device, (unsigned long long)found.stx_ino);
+}
+
 PyMethodDef seeing_methods[] = {
     {"getfd", getfd, METH_VARARGS,
      "getfd(pidfd, fd) -> int: a copy of another process's descriptor: pidfd_getfd(2)."},
+    {"identify", identify, METH_VARARGS,
+     "identify(path, dir_fd) -> (dev, ino): statx(2) of the target, asking no file server."},
     {"listns", listns, METH_VARARGS,
      "listns(kinds, last_id) -> list of IDs: listns(2), from behind an ID on."},
     {"open_namespace", open_namespace, METH_VARARGS,

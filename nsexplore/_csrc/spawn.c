@@ -26,6 +26,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define ENTERING_MS 2000 /* from one word of the child to the next; it takes a millisecond */
+
 /* ---- the steps ---- */
 
 static void close_fd(int *fd)
@@ -198,6 +200,13 @@ static int died_before_execve(const struct spawn *s)
 static enum spawn_result hear(struct spawn *s, int *ended)
 {
     unsigned char word;
+    /* Whoever rules a namespace that the child enters may stop it there, for ever. */
+    struct pollfd said = {.fd = s->status_r, .events = POLLIN};
+    const int ready = s->request.join_count ? poll(&said, 1, ENTERING_MS) : 1;
+    if (ready == 0)
+        return fail(s, s->talk->at, ETIMEDOUT);
+    if (ready < 0)
+        return errno == EINTR ? SPAWN_INTERRUPTED : fail(s, STEP_RELEASE, errno);
     const ssize_t n = read(s->status_r, &word, 1);
     if (n < 0)
         return errno == EINTR ? SPAWN_INTERRUPTED : fail(s, STEP_RELEASE, errno);
