@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from .translating import translate
     from .translation import Translation
     from .tree import Tree
+    from .widgets import Explorer, explore
 
 __all__ = [
     "CannotTellError",
     "Diagnosis",
+    "Explorer",
     "Recording",
     "RecordingError",
     "ReplayingCommandRunner",
@@ -45,6 +47,7 @@ __all__ = [
     "discover",
     "doctor",
     "enter",
+    "explore",
     "id_map_frame",
     "namespaces_frame",
     "stable",
@@ -57,6 +60,7 @@ __all__ = [
 _HOMES: Final = {
     "CannotTellError": "locating",
     "Diagnosis": "diagnosis",
+    "Explorer": "widgets",
     "Recording": "recording",
     "RecordingError": "recording",
     "ReplayingCommandRunner": "replaying",
@@ -68,6 +72,7 @@ _HOMES: Final = {
     "discover": "discovering",
     "doctor": "diagnosing",
     "enter": "entering",
+    "explore": "widgets",
     "id_map_frame": "tables",
     "namespaces_frame": "tables",
     "stable": "naming",

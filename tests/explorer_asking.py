@@ -16,13 +16,18 @@ def shell(script: str) -> str:
     return shlex.join(["/bin/sh", "-c", script])
 
 
-def model(script: str = "true", asked: dict[str, Any] = OWN_MAP, **controls: Any) -> Model:
-    """Return a model that runs a script; `asked` is one of `drivers.whoever`."""
+def controls_for(script: str, asked: dict[str, Any] = OWN_MAP) -> dict[str, Any]:
+    """Return the controls that run a script; `asked` is one of `drivers.whoever`."""
     names = {"clone_flags": "namespaces"}
     said = {names.get(name, name): value for name, value in asked.items()}
     if "max_uid" in said:
         said["id_map"] = "garden"
-    return Model(**{"command": shell(script), **said, **controls})
+    return {"command": shell(script), **said}
+
+
+def model(script: str = "true", asked: dict[str, Any] = OWN_MAP, **controls: Any) -> Model:
+    """Return a model that runs a script; `asked` is one of `drivers.whoever`."""
+    return Model(**{**controls_for(script, asked), **controls})
 
 
 def is_gone(pid: int) -> bool:

@@ -91,7 +91,7 @@ class Comparison:
         """Return the comparison to be put into a page that has the style sheet already."""
         rows = [
             (row.name, *(_cell(value, row.differs) for value in (row.a, row.b)),
-             "≠ differs" if row.differs else "")
+             tag("span", "≠ differs", class_="nsx-nb") if row.differs else "")
             for row in self.rows
         ]  # fmt: skip
         header = ("what", f"#{self.a.number}", f"#{self.b.number}", "")

@@ -137,3 +137,9 @@ def machine(process: nx.Process) -> None:
     assert_type(nx.why_denied(process, "CAP_NET_ADMIN"), pd.DataFrame)
     with suppress(nx.CannotTellError):
         assert_type(nx.translate(0, process, "here"), nx.Translation)
+
+
+def exploring() -> None:
+    explorer = nx.explore(max_uid=65535)
+    assert_type(explorer, nx.Explorer)
+    assert_type(explorer.run(), bool)
