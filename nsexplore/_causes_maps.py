@@ -76,7 +76,8 @@ def not_dumpable(failure: Failure, facts: Facts, probes: Probes) -> Iterator[Cau
         " it may not write their maps",
         seen(("prctl(PR_GET_DUMPABLE)", probes.dumpable)),
         "finish the other start of this process that waits between its change of IDs and execve,"
-        " if there is one (a step() held at released), which needs it so; else"
+        " if there is one (a step() held at released, or an enter() or discover() in another"
+        " thread that is entering a user namespace), which needs it so; else"
         " prctl(PR_SET_DUMPABLE, 1): it is lost by a change of user or group ID, and by a program"
         " file that its user may not read",
         YOU,

@@ -74,10 +74,12 @@ _HOMES: Final = {
     "enter": "entering",
     "explore": "widgets",
     "id_map_frame": "tables",
+    "load_ipython_extension": "magics",
     "namespaces_frame": "tables",
     "stable": "naming",
     "timeline_frame": "tables",
     "translate": "translating",
+    "unload_ipython_extension": "magics",
     "who_owns": "tables",
     "why_denied": "tables",
 }

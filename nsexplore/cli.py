@@ -16,9 +16,12 @@ from .errors import IDMapError, StartError
 from .execer import NamespacingExecer
 from .foreground import Foreground
 from .jsonable import jsonable
-from .options import as_options, parser
+from .options import parser
 from .pictures import text
 from .pictures._words import PRIVILEGED, exit_status
+from .startoptions import as_options
+from .startoptions import execer as asked_execer
+from .startoptions import words as command_words
 
 if TYPE_CHECKING:
     from .process import Process
@@ -69,35 +72,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _words(options: argparse.Namespace) -> list[str]:
-    words: list[str] = options.command
-    if words[:1] == ["--"]:
-        words = words[1:]
+    words = command_words(options)
     if not words:
         options.error("a command is missing: put it after --, such as  -- id")
     return words
-
-
-def _execer(options: argparse.Namespace) -> tuple[NamespacingExecer, list[str]]:
-    words = _words(options)
-    try:
-        execer = NamespacingExecer(
-            privileged=options.privileged,
-            max_uid=options.max_uid,
-            id_map="rootless" if options.rootless else None,
-            clone_flags=options.namespaces,
-            propagation=None if options.propagation == "unchanged" else options.propagation,
-            mount_proc=options.mount_proc,
-        )
-    except ValueError as error:
-        options.error(as_options(str(error)))
-    return execer, words
 
 
 # -- plan, inspect, doctor, lab -------------------------------------------------------
 
 
 def _plan(options: argparse.Namespace) -> int:
-    execer, words = _execer(options)
+    words, execer = _words(options), asked_execer(options)
     try:
         stdin, stdout, stderr = _own_files()
         command = execer.plan(*words, stdin=stdin, stdout=stdout, stderr=stderr)
@@ -164,7 +149,12 @@ def _lab(options: argparse.Namespace) -> int:
     from .lab import LabError, open_lab
 
     try:
-        return open_lab(options.notebook, browser=not options.no_browser, port=options.port)
+        return open_lab(
+            options.notebook,
+            browser=not options.no_browser,
+            port=options.port,
+            voila=options.voila,
+        )
     except LabError as error:
         return _fail(error, FAILED)
 
@@ -184,7 +174,7 @@ def _print_json(data: dict[str, Any]) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    execer, words = _execer(options)
+    words, execer = _words(options), asked_execer(options)
     return _recorded(options, lambda record: _start_and_wait(options, execer, words, record))
 
 

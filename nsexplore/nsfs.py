@@ -117,7 +117,7 @@ def socket_namespace(socket: int) -> int:
     Raises
     ------
     OSError
-        EPERM without CAP_NET_ADMIN there; ENOTTY for what is no socket, or before Linux 4.9.
+        EPERM without CAP_NET_ADMIN there; ENOTTY for what is no socket, or before Linux 4.10.
     """
     return _open(socket, _SIOCGSKNS)
 

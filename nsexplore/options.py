@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from .flags import NO_NAMESPACES, CloneFlags
-from .kinds import KINDS, kind_of_name
+from .kinds import KINDS
+from .startoptions import add_command, add_start_options, add_timeout, namespaces
 
-__all__ = ["as_options", "parser"]
+__all__ = ["parser"]
 
 _TABLES: Final = ("asked", "given", "timeline")
 
@@ -92,12 +92,17 @@ examples:
 
 _LAB_EPILOG: Final = """\
 A browser is opened where there is a screen; elsewhere the address to point
-one at is printed. Ctrl-C ends JupyterLab with all its notebooks.
+one at is printed. Ctrl-C ends the server with all its notebooks.
+
+With --voila the notebook is a page for a class: outputs and controls without the
+code. Whoever has the address gets a kernel of their own, run from top to bottom, and
+so may do what you may. &theme=dark behind the address makes it dark.
 
 examples:
   nsexplore lab
   nsexplore lab notebooks/01-first-namespaces.ipynb
   nsexplore lab --no-browser --port 8888
+  nsexplore lab --voila notebooks/01-first-namespaces.ipynb
 """
 
 
@@ -127,7 +132,8 @@ def parser() -> argparse.ArgumentParser:
 
     run = add("run", "-- CMD [ARGS]", "Run a command in new namespaces.", _RUN_EPILOG)
     _add_run_options(run)
-    _add_start_options(run)
+    add_start_options(run)
+    add_command(run)
 
     enter = add(
         "enter",
@@ -144,7 +150,7 @@ def parser() -> argparse.ArgumentParser:
         " TARGET has)",
     )
     enter.add_argument("target", metavar="TARGET", type=_target)
-    _add_command(enter)
+    add_command(enter)
 
     ls = add("ls", "", "List all namespaces of this machine, and what keeps them.", _LS_EPILOG)
     shape = ls.add_mutually_exclusive_group()
@@ -170,7 +176,8 @@ def parser() -> argparse.ArgumentParser:
 
     plan = add("plan", "-- CMD [ARGS]", "Show what would be asked of the kernel.", _PLAN_EPILOG)
     _add_json(plan, "print one JSON object")
-    _add_start_options(plan)
+    add_start_options(plan)
+    add_command(plan)
 
     inspect = add("inspect", "PID", "Look at a process as it is now.", _INSPECT_EPILOG)
     _add_json(inspect, "print one JSON object")
@@ -181,8 +188,11 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_json(doctor, "print one JSON object")
 
-    lab = add("lab", "[NOTEBOOK]", "Open JupyterLab.", _LAB_EPILOG)
+    lab = add("lab", "[NOTEBOOK]", "Open JupyterLab, or a notebook as a page.", _LAB_EPILOG)
     lab.add_argument("notebook", metavar="NOTEBOOK", nargs="?", help="the notebook to open")
+    lab.add_argument(
+        "--voila", action="store_true", help="show it as a page for a class, with Voilà"
+    )
     lab.add_argument("--no-browser", action="store_true", help="print the address only")
     lab.add_argument("--port", metavar="N", type=int, default=0, help="(default: a free one)")
     return top
@@ -211,57 +221,7 @@ def _add_run_options(parser: argparse.ArgumentParser) -> None:
         default=_TABLES,
         help=f"which of them to print, such as {','.join(_TABLES[:2])} (default: all)",
     )
-    parser.add_argument("--timeout", metavar="S", type=_seconds, help="kill it after S seconds")
-
-
-def _add_command(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "command", metavar="-- CMD [ARGS]", nargs=argparse.REMAINDER, help="what to start"
-    )
-
-
-def _add_start_options(parser: argparse.ArgumentParser) -> None:
-    # --privileged goes with neither of the others, which go with each other.
-    root = parser.add_argument_group("who is root inside")
-    who, unmapped = root.add_mutually_exclusive_group(), root.add_mutually_exclusive_group()
-    who.add_argument(
-        "--max-uid",
-        metavar="N",
-        type=int,
-        help="host ID N; 1 to N-1 stay themselves (default: the largest valid here)",
-    )
-    unmapped.add_argument(
-        "--rootless",
-        action="store_true",
-        help="oneself, what an ordinary user may do; the ranges of /etc/subuid and /etc/subgid"
-        " follow from 1 on. With --max-uid N, N, which must lie in one's ranges of both files",
-    )
-    privileged = who.add_argument(
-        "--privileged",
-        action="store_true",
-        help="no user namespace: root inside is this machine's real root",
-    )
-    unmapped._group_actions.append(privileged)
-    parser.add_argument(
-        "--namespaces",
-        metavar="KINDS",
-        type=_namespaces,
-        help=f"exactly these, of {','.join(kind.name for kind in KINDS)}"
-        " (default: user,pid,mnt,net,ipc,uts, without user if --privileged);"
-        " without user, root inside is this machine's real root",
-    )
-    parser.add_argument(
-        "--propagation",
-        choices=("private", "slave", "shared", "unchanged"),
-        default="private",
-        help="of the mounts in a new mount namespace (default: private)",
-    )
-    parser.add_argument(
-        "--mount-proc",
-        action="store_true",
-        help="mount a fresh /proc inside; without it ps shows this machine's",
-    )
-    _add_command(parser)
+    add_timeout(parser)
 
 
 def _target(text: str) -> int | str:
@@ -269,18 +229,8 @@ def _target(text: str) -> int | str:
 
 
 def _kinds(text: str) -> tuple[str, ...]:
-    _namespaces(text)
+    namespaces(text)
     return tuple(name.strip() for name in text.split(","))
-
-
-def _namespaces(text: str) -> CloneFlags:
-    flags = NO_NAMESPACES
-    try:
-        for name in text.split(","):
-            flags |= kind_of_name(name.strip()).flag
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return flags
 
 
 def _tables(text: str) -> tuple[str, ...]:
@@ -291,35 +241,3 @@ def _tables(text: str) -> tuple[str, ...]:
                 f"{name!r} is no table; there are {', '.join(_TABLES)}"
             )
     return names
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 < seconds < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
-    return seconds
-
-
-# The library speaks of its parameters, the command line of its options.
-_OPTIONS: Final = {
-    "max_uid=": "--max-uid ",
-    'id_map="rootless"': "--rootless",
-    "privileged=True": "--privileged",
-    "privileged=False, and NEWUSER among clone_flags where they are given": (
-        "no --privileged, and user among --namespaces"
-    ),
-    "leave NEWUSER out of it": "leave user out of --namespaces",
-    "mount_proc=True": "--mount-proc",
-    'propagation="private"': "--propagation private",
-    "target=": "PID ",
-}
-
-
-def as_options(message: str) -> str:
-    """Return a message of the library's, with its parameters spelt as options."""
-    for parameter, option in _OPTIONS.items():
-        message = message.replace(parameter, option)
-    return message

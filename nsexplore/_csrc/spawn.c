@@ -149,11 +149,11 @@ static int open_proc_file(const struct spawn *s, const char *name)
     char path[64];
     struct pollfd end = {.fd = s->pidfd, .events = POLLIN};
     snprintf(path, sizeof path, "/proc/%ld/%s", s->proc_pid, name);
-    for (int wait_ms = 0;; wait_ms += 10) {
+    for (int wait_ms = 0;; wait_ms++) {
         const int fd = open(path, O_WRONLY | O_CLOEXEC);
         if (fd >= 0 || errno != EACCES || wait_ms >= (spawn_is_guarded() ? 1000 : 100))
             return fd;
-        if (poll(&end, 1, 10) > 0) { /* its death is the reason: see spawn_end_child */
+        if (poll(&end, 1, 1) > 0) { /* its death is the reason: see spawn_end_child */
             errno = EACCES;
             return -1;
         }

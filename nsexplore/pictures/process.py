@@ -19,6 +19,8 @@ from .command import clone_html, entered_html, notes_html, notes_text
 __all__ = [
     "completed_html",
     "completed_text",
+    "history_html",
+    "history_text",
     "process_html",
     "process_text",
     "step_html",
@@ -31,14 +33,14 @@ __all__ = [
 
 def process_text(process: Process) -> str:
     """Return whether it runs, what it is, and how it was born."""
-    return "\n".join([_process_head(process), f"  {_args(process)}", *_history_text(process)])
+    return "\n".join([_process_head(process), f"  {_args(process)}", *history_text(process)])
 
 
 def process_html(process: Process) -> Html:
     """Return whether it runs, what it is, and how it was born."""
     head = tag("div", tag("b", _process_head(process)), class_="nsx-row")
     args = tag("code", escape(_args(process), 8192))
-    return join((section(head, args), *_history_html(process, open_=True)))
+    return join((section(head, args), *history_html(process, open_=True)))
 
 
 def _process_head(process: Process) -> str:
@@ -65,7 +67,7 @@ def completed_text(done: Completed) -> str:
             # Only "\n" ends a line here: every other separator is a visible escape by now.
             shown = output(stream, f".{name}").removesuffix("\n").split("\n")
             lines += [name, *(f"  {line}" for line in shown)]
-    return "\n".join([*lines, *_history_text(done)])
+    return "\n".join([*lines, *history_text(done)])
 
 
 def completed_html(done: Completed) -> Html:
@@ -79,7 +81,7 @@ def completed_html(done: Completed) -> Html:
         class_="nsx-row",
     )
     streams = (_stream_html(name, stream) for name, stream in _streams(done))
-    return join((section(head), section(*streams), *_history_html(done)))
+    return join((section(head), section(*streams), *history_html(done)))
 
 
 def _streams(done: Completed) -> tuple[tuple[str, str], ...]:
@@ -149,7 +151,8 @@ def _args(started: Process | Completed) -> str:
     return shell(started.args)
 
 
-def _history_text(started: Process | Completed) -> list[str]:
+def history_text(started: Process | Completed) -> list[str]:
+    """Return how it was born: privileged or not, its birth, its timeline."""
     lines: list[str] = []
     if started.command.privileged:
         lines.append(PRIVILEGED)
@@ -181,7 +184,8 @@ def _told_apart(command: Command) -> CloneFlags | None:
     return None if command.joins else command.clone_flags
 
 
-def _history_html(started: Process | Completed, *, open_: bool = False) -> list[Html]:
+def history_html(started: Process | Completed, *, open_: bool = False) -> list[Html]:
+    """Return how it was born, folded: privileged or not, its birth, its timeline."""
     parts: list[Html] = []
     if started.command.privileged:
         parts.append(section(tag("p", PRIVILEGED, class_="nsx-p nsx-warn")))
