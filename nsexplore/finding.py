@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter
 
@@ -24,6 +25,8 @@ _NOTHING_ABOVE: dict[int, set[Relation]] = {0xEFFFFFFD: {"parent", "owner"}, 0xE
 
 _EACH = frozenset[Place](("thread", "fd", "socket", "mount"))
 """Places of which each is told. A namespace has a thousand processes, and as many children."""
+
+_ENDED = (errno.ENOENT, errno.ESRCH)
 
 _WAYS = 4
 """Ways kept to each namespace: a process may end before its namespace is opened."""
@@ -124,13 +127,17 @@ class Findings:
                         os.close(fd)
 
     def _open(self, found: NamespaceID, root: int) -> int | None:
-        for way in self._ways.get(found, ()):
+        ways = self._ways.get(found, ())
+        missed = not ways
+        for way in ways:
             try:
                 return open_verified(way, found, root)
-            except OSError as error:  # mostly: it has ended
+            except OSError as error:
                 if error.errno in EXHAUSTED:
                     raise
-        if self.device:  # else it is a copy of a /proc: there is nothing behind its links
+                # A process that has ended is not missed; a mount that another covers is.
+                missed = missed or error.errno not in _ENDED or "/root/" in way
+        if self.device and missed:  # a mere copy of a /proc has nothing behind its links
             self.hidden["details of a namespace"] += 1
         return None
 
