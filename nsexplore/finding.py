@@ -136,7 +136,7 @@ class Findings:
                 if error.errno in EXHAUSTED:
                     raise
                 # A process that has ended is not missed; a mount that another covers is.
-                missed = missed or error.errno not in _ENDED or "/root/" in way
+                missed = missed or error.errno not in _ENDED or "root" in way.split("/")
         if self.device and missed:  # a mere copy of a /proc has nothing behind its links
             self.hidden["details of a namespace"] += 1
         return None
