@@ -15,10 +15,10 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo show lab test test-as lint format bench bench-ls wheel clean
+.PHONY: help demo show lab test test-as lint format bench bench-ls bench-explore wheel clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: show lab ## Set everything up, run a process in new namespaces, open JupyterLab
 
@@ -58,6 +58,9 @@ bench: $(VENV)/.test ## Measure the starts side by side with Go's
 
 bench-ls: $(VENV)/.test ## Measure discovery side by side with lsns
 	$(BIN)/python benchmarks/discovery.py $(ARGS)
+
+bench-explore: $(VENV)/.test ## Measure the explorer in a kernel and in a browser
+	$(BIN)/python benchmarks/explorer.py $(ARGS)
 
 wheel: $(VENV)/.test ## Build the sdist and the wheel into dist/
 	$(BIN)/python -m build

@@ -97,7 +97,7 @@ def test_somebody_flips_drags_runs_and_compares(
     expect(x).to_be_visible()
     badge = x.locator(".nsx-k", has_text="CLONE_NEWUSER")
     expect(badge).to_have_text("✓ CLONE_NEWUSER")
-    number = x.get_by_label("MaxUID")
+    number = x.get_by_role("spinbutton", name="MaxUID")
     expect(number).to_have_value("65535")  # however coarse the slider is
     shoot(x, "light-plan")
 
@@ -119,8 +119,11 @@ def test_somebody_flips_drags_runs_and_compares(
     say(number, "65535")
     slider = x.get_by_role("slider")
     slider.focus()
+    slider.press("Home")
+    expect(number).to_have_value("2")
     slider.press("End")
     expect(number).to_have_value("4294967294")
+    expect(slider).to_have_attribute("aria-valuetext", "4294967294")
     expect(
         x.locator("svg").get_by_text("root inside is host 4294967294", exact=True)
     ).to_be_visible()
@@ -145,6 +148,7 @@ def test_somebody_flips_drags_runs_and_compares(
         lambda: not any("sleep 300.25" in words for words in still_running(env).values())
     )
 
+    talk(x)
     x.get_by_label("Privileged").check()
     button(x, "Step").click()
     expect(x.locator(".nsx-here")).to_have_text("cloned")
@@ -159,6 +163,11 @@ def test_somebody_flips_drags_runs_and_compares(
     expect(x.locator(".nsx-tree").first).to_be_visible(timeout=20_000)
     x.get_by_label("Namespace", exact=True).select_option(index=0)
     expect(x.get_by_text(re.compile("process(es)? in it$"))).to_be_visible()
+    choose_in_tree = x.get_by_role("button", name=re.compile(r"^Who is in time:\[")).first
+    choose_in_tree.press("Enter")
+    expect(choose_in_tree).to_have_attribute("aria-pressed", "true")
+    expect(x.locator(".nsx-x-tall").first).to_contain_text("time:[")
+    expect(x.locator("[aria-pressed=true]")).to_have_count(1)
     shoot(x, "light")
     x.get_by_label("Privileged").uncheck()
     x.get_by_label("ID map", exact=True).select_option("Custom")
@@ -179,6 +188,59 @@ def test_somebody_flips_drags_runs_and_compares(
     assert cut_off(x) == []
 
 
+def talk(x: Locator) -> None:
+    """Send a process two lines as one does in a terminal: each by Enter, all of it at once."""
+    say(x.get_by_label("Command"), "/bin/cat")
+    stdin = x.get_by_label("stdin", exact=True)
+    expect(stdin).to_be_disabled()
+    button(x, "Run").click()
+    expect(stdin).to_be_enabled()
+    for line in ("hello <b>", "and again"):
+        stdin.press_sequentially(line)
+        stdin.press("Enter")
+        expect(stdin).to_have_value("")
+    expect(x.locator(".nsx-x-scroll").first).to_have_text("hello <b>\nand again")
+    button(x, "End of input").click()
+    expect(x.get_by_text("exit status 0").first).to_be_visible()
+    expect(stdin).to_be_disabled()
+
+
+@pytest.mark.needs("root")
+def test_kernel_restarts_below_an_explorer(
+    page: Page, lab: str, notebook: Path, env: dict[str, str]
+) -> None:
+    """Its process goes with its kernel, the page stays calm, and the cell makes a new one."""
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_viewport_size({"width": 1500, "height": 3000})
+    run_all(page, lab, notebook)
+    x = page.locator(".nsx-x")
+    gone = x.get_by_text("The kernel of this explorer is gone")
+    say(x.get_by_label("Command"), "/bin/sleep 300.75")
+    button(x, "Run").click()
+    expect(button(x, "Stop")).to_be_enabled()
+    expect(gone).to_be_hidden()
+    assert any("300.75" in words for words in still_running(env).values())
+
+    choose(page, "Kernel", "Restart Kernel…")
+    page.get_by_role("button", name="Confirm Kernel Restart").click()
+    assert eventually(lambda: not any("300.75" in w for w in still_running(env).values()))
+    expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=20_000)
+    expect(gone).to_be_visible()
+    shoot(x, "light-kernel-gone")
+    x.get_by_label("Privileged").press("Space")  # nobody hears it
+    so_far = len(errors)
+    page.wait_for_timeout(1500)
+    assert errors[so_far:] == []
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+    choose(page, "Run", "Run All Cells")
+    expect(x.get_by_text("Nothing was started yet")).to_be_visible(timeout=20_000)
+    say(x.get_by_label("Command"), "/usr/bin/id")
+    button(x, "Run").click()
+    expect(x.locator(".nsx-x-scroll").first).to_contain_text("uid=0(root) gid=0(root)")
+
+
 def short_path(x: Locator) -> None:
     """Flip, break, mend and run."""
     expect(x).to_be_visible(timeout=30_000)
@@ -187,12 +249,15 @@ def short_path(x: Locator) -> None:
     x.get_by_label("Privileged").check()
     expect(badge).to_have_text("CLONE_NEWUSER")
     x.get_by_label("Privileged").uncheck()
-    say(x.get_by_label("MaxUID"), "1")
+    number = x.get_by_role("spinbutton", name="MaxUID")
+    say(number, "1")
     expect(x.get_by_role("alert").first).to_be_visible()
     expect(button(x, "Run")).to_be_disabled()
-    say(x.get_by_label("MaxUID"), "70000")
+    expect(x.get_by_role("slider", name="MaxUID")).to_have_value("0")
+    say(number, "70000")
     button(x, "Run").click()
     expect(x.locator(".nsx-x-scroll").first).to_contain_text("uid=0(root) gid=0(root)")
+    talk(x)
     assert cut_off(x) == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import html
 import re
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 
 import ipywidgets as w
 import pytest
-from conftest import eventually
+from conftest import children, eventually, open_descriptors
 from drivers.whoever import OWN_MAP
 from explorer_asking import controls_for, is_gone, shell
 from ipywidgets.widgets.widget import _instances as open_widgets
@@ -24,9 +25,12 @@ from nsexplore.errors import StartError
 from nsexplore.kinds import KINDS
 from nsexplore.pictures import text
 from nsexplore.widgets import Explorer, explore
+from nsexplore.widgets._native import Choosable, Line, Range
 from nsexplore.widgets.history import own_namespaces
 
 pytestmark = pytest.mark.usefixtures("leaves_nothing", "no_widget_is_left")
+
+SLIDER = "MaxUID, from 2 to 4294967294 on a log scale"
 
 Widget = TypeVar("Widget", bound=w.Widget)
 
@@ -71,7 +75,7 @@ def find(explorer: Explorer, kind: type[Widget], description: str = "") -> Widge
     (found,) = (
         one
         for one in parts(explorer.widget)
-        if type(one) is kind and one.description == description
+        if isinstance(one, kind) and getattr(one, "description", "") == description
     )
     return found
 
@@ -128,20 +132,20 @@ def test_each_kind_has_a_toggle_in_its_colour(x: Explorer) -> None:
 
 @pytest.mark.parametrize("number", [2, 3, 65535, 65537, 4294967293, 4294967294])
 def test_the_slider_follows_the_box_and_never_rounds_it(x: Explorer, number: int) -> None:
-    """A browser's slider says where it stands when it is drawn; that is no choice."""
-    box, slider = find(x, w.IntText, "MaxUID"), find(x, w.FloatLogSlider)
+    """It stands at the nearest of its places, and says the exact number."""
+    box, slider = find(x, w.IntText, "MaxUID"), find(x, Range, SLIDER)
     box.value = number
     assert x.max_uid == number
-    assert slider.value == pytest.approx(number, rel=0.03)
-    slider.value = slider.value * 1.0001  # as the browser computes it
-    assert (x.max_uid, box.value) == (number, number)
+    assert 2 * 2 ** (slider.value / 16) == pytest.approx(number, rel=0.03)
+    assert slider.words == str(number)
 
 
 def test_the_slider_reaches_both_ends(x: Explorer) -> None:
     """Dragged to an end it is exactly that, and the table has it."""
-    slider = find(x, w.FloatLogSlider)
-    for end in (2, 4294967294):
-        slider.value = end
+    slider = find(x, Range, SLIDER)
+    for place, end in ((slider.last, 4294967294), (0, 2)):
+        slider.value = place
+        assert slider.words == str(end)
         assert x.max_uid == find(x, w.IntText, "MaxUID").value == end
         assert f"root inside is host {end}" in words(x)
 
@@ -249,10 +253,10 @@ def test_output_streams_and_stop_ends_it() -> None:
     async def cell() -> None:
         click(x, "Run")
         assert await comes(lambda: "ready" in words(x))
-        find(x, w.Text, "stdin").value = "hello"
-        click(x, "Send")
+        stdin = find(x, Line, "stdin")
+        assert not stdin.disabled
+        stdin._handle_custom_msg({"line": "hello"}, [])
         assert await comes(lambda: "got hello" in words(x))
-        assert find(x, w.Text, "stdin").value == ""
         assert await comes(lambda: "1 process inside" in words(x))
         pid = x.process.pid
         assert find(x, w.Button, "Run").disabled
@@ -260,6 +264,7 @@ def test_output_streams_and_stop_ends_it() -> None:
         assert await comes(lambda: x.state == "ended")
         assert is_gone(pid)
         assert "by Stop" in words(x)
+        assert stdin.disabled
         assert not find(x, w.Button, "Run").disabled
 
     x = of("echo ready; read line; echo got $line; exec sleep 300")
@@ -267,6 +272,17 @@ def test_output_streams_and_stop_ends_it() -> None:
         asyncio.run(cell())
     finally:
         x.close()
+
+
+def test_a_line_that_is_not_taken_comes_back(x: Explorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody types it again; what is no line at all is left alone."""
+    back: list[object] = []
+    stdin = find(x, Line, "stdin")
+    monkeypatch.setattr(stdin, "send", back.append)
+    for said in ({"line": "early"}, {"line": 5}, {}, "line", None):
+        stdin._handle_custom_msg(said, [])
+    assert back == [{"refused": "early"}]
+    assert x.problems["send"] == "nothing runs"
 
 
 async def comes(condition: Callable[[], bool], seconds: float = 10) -> bool:
@@ -365,12 +381,14 @@ def test_a_failed_start_says_why_and_may_be_repeated() -> None:
 
 def test_look_shows_the_machine_and_who_is_in_a_namespace(x: Explorer) -> None:
     """Only when somebody looks; the event loop goes on meanwhile."""
-    assert "below the user namespace" not in words(x)
+    tree = find(x, Choosable)
+    assert not is_shown(x, tree)
+    assert tree.markup == ""
 
     async def cell() -> None:
         click(x, "Look")
         assert find(x, w.Button, "Look").disabled
-        assert await comes(lambda: "below the user namespace" in words(x), 20)
+        assert await comes(lambda: "below the user namespace" in tree.markup, 20)
 
     asyncio.run(cell())
     choice = find(x, w.Select, "Namespace")
@@ -380,6 +398,13 @@ def test_look_shows_the_machine_and_who_is_in_a_namespace(x: Explorer) -> None:
     assert f"[{own_namespaces()['uts'].ino}]" in words(x)
     find(x, w.Button, "Look").click()  # without a loop it is done at once
     assert choice.value == own_namespaces()["uts"]
+    ours = {kind: f"{own.dev}:{own.ino}" for kind, own in own_namespaces().items()}
+    assert tree.chosen == ours["uts"]
+    for value in ours.values():
+        assert tree.markup.count(f'<button type="button" value="{value}" aria-label="Who is') == 1
+    tree.chosen = ours["net"]
+    assert choice.value == own_namespaces()["net"]
+    assert f"net:[{own_namespaces()['net'].ino}]" in words(x)
 
 
 # -- as a whole -----------------------------------------------------------------------
@@ -431,6 +456,36 @@ def test_ten_explorers_do_not_hear_each_other_and_leave_nothing() -> None:
     assert not kept.run()
     with pytest.raises(RuntimeError, match="closed"):
         kept.widget  # noqa: B018 - asked for, not used
+
+
+def test_ten_explorers_with_fifty_runs_each_leave_nothing_more() -> None:
+    """Side by side on one loop each shows its own; runs add no widget, descriptor or child."""
+
+    async def runs(number: int, explorer: Explorer, count: int) -> None:
+        for at in range(count):
+            find(explorer, w.Text, "Command").value = shell(f"echo by-{number} run-{at}.")
+            click(explorer, "Run")
+            assert await explorer.ended(20) == 0, explorer.problems
+            (out, *_) = (o for o in parts(explorer.widget) if "nsx-x-scroll" in o._dom_classes)
+            assert f">by-{number} run-{at}.\n<" in out.value
+
+    async def all_of_them(count: int) -> None:
+        await asyncio.gather(*(runs(n, each, count) for n, each in enumerate(explorers)))
+
+    before = len(open_widgets)
+    explorers = [of("true") for _ in range(10)]
+    asyncio.run(all_of_them(5))
+    gc.collect()
+    there = len(open_widgets), len(open_descriptors()), children()
+    asyncio.run(all_of_them(45))
+    gc.collect()
+    assert (len(open_widgets), len(open_descriptors()), children()) == there
+    for number, each in enumerate(explorers):
+        assert len(each.history) == 50
+        assert {run.stdout.split()[0] for run in each.history} == {f"by-{number}"}
+        assert set(re.findall(r"by-\d+", words(each))) == {f"by-{number}"}
+        each.close()
+    assert len(open_widgets) == before
 
 
 def test_rows_that_come_and_go_leave_no_widgets(x: Explorer) -> None:

@@ -134,7 +134,8 @@ def test_wheel_has_the_package_and_nothing_else(wheel: Path):
     assert names - metadata == package | {"nsexplore/_spawn.abi3.so"}
     assert {"nsexplore/py.typed", "nsexplore/_spawn.pyi"} <= package
     assert {n.rpartition("/")[2] for n in metadata} >= {"LICENSE", "METADATA", "entry_points.txt"}
-    assert {Path(name).suffix for name in package} == {".py", ".pyi", ".typed", ".css", ".cfg"}
+    suffixes = {Path(name).suffix for name in package}
+    assert suffixes == {".py", ".pyi", ".typed", ".css", ".js", ".cfg"}
 
 
 def test_extension_keeps_to_the_stable_abi(wheel: Path):

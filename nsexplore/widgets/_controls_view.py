@@ -13,6 +13,7 @@ from ..flags import CloneFlags
 from ..idmap import MAX_UID_HIGH, MAX_UID_LOW
 from ..kinds import KINDS, NamespaceKind
 from ..pictures import html
+from ._native import Range
 from ._parts import Words, boxed, in_thread, paragraph, picture, show, tie
 from ._rows_view import RowsView
 from .model import Model
@@ -60,26 +61,18 @@ class ControlsView:
         """Return the box, which is exact, and the slider, which is coarse."""
         box = w.IntText(description="MaxUID", continuous_update=True, style=_FREE)
         box.add_class("nsx-x-number")
-        slider = w.FloatLogSlider(
-            value=MAX_UID_LOW,
-            base=2,
-            min=math.log2(MAX_UID_LOW),
-            max=math.log2(MAX_UID_HIGH),
-            step=1 / STEPS,
-            readout=False,
-            tooltip=f"MaxUID from {MAX_UID_LOW} to {MAX_UID_HIGH}, on a log scale",
-            layout={"width": "auto"},
-        )
+        words = f"MaxUID, from {MAX_UID_LOW} to {MAX_UID_HIGH} on a log scale"
+        slider = Range(description=words, last=_place(MAX_UID_HIGH))
         slider.add_class("nsx-x-slider")
-        tie(self._model, "max_uid", box)
-        tie(self._model, "max_uid", slider, shown=lambda n: 2 ** _place(n), meant=self._dragged)
-        return box, slider
 
-    def _dragged(self, number: float) -> int:
-        # The browser's slider knows its own places only, and tells where it stands even when
-        # nobody has touched it: what stands there already is the exact number.
-        place = _place(number)
-        return self._model.max_uid if place == _place(self._model.max_uid) else _nearest(place)
+        def name(change: object = None) -> None:
+            slider.words = str(self._model.max_uid)
+
+        tie(self._model, "max_uid", box)
+        tie(self._model, "max_uid", slider, shown=_place, meant=_nearest)
+        self._model.observe(name, "max_uid")
+        name()
+        return box, slider
 
     def _id_map(self) -> w.Widget:
         choice = w.Dropdown(options=_ID_MAPS, description="ID map", style=_FREE)
@@ -187,15 +180,14 @@ class ControlsView:
         return ask, found
 
 
-def _place(number: float) -> float:
-    """Return the slider's place for a number: its binary logarithm, in steps."""
+def _place(number: int) -> int:
+    """Return the slider's place for a number: on a log scale, from 0 on."""
     bounded = min(max(number, MAX_UID_LOW), MAX_UID_HIGH)
-    place = round(math.log2(bounded) * STEPS) / STEPS
-    return min(place, math.log2(MAX_UID_HIGH))
+    return round(math.log2(bounded / MAX_UID_LOW) * STEPS)
 
 
-def _nearest(place: float) -> int:
-    return min(round(2**place), MAX_UID_HIGH)
+def _nearest(place: int) -> int:
+    return min(round(MAX_UID_LOW * 2 ** (place / STEPS)), MAX_UID_HIGH)
 
 
 def _with(model: Model, flag: CloneFlags, on: bool) -> CloneFlags:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -12,14 +14,17 @@ from ..discovering import discover
 from ..naming import namespace_name, pid_name
 from ..pictures import snapshot as _snapshot
 from ..pictures import tree as _tree
-from ..pictures._html import Html, code, join, section, table
+from ..pictures._html import Html, code, join, section, table, tag
 from ..pictures._keeping import command_of
-from ..pictures._kinds import sign_of
+from ..pictures._kinds import kind_badge, sign_of
 from ..pictures._words import plural
 from ..snapshot import SeenNamespace, Snapshot
+from ._native import Choosable
 from ._parts import boxed, in_thread, paragraph, picture, processes, show
 
 __all__ = ["MachineView"]
+
+_BADGE: Final = re.compile('<span class="nsx-k"[^>]*><span[^>]*>[^<]*</span>[^<]*</span>')
 
 MOST: Final = 100
 """Processes of one namespace that are listed."""
@@ -40,7 +45,10 @@ class MachineView:
         self._choice.add_class("nsx-x-namespaces")
         self._choice.observe(self._chosen, "value")
         self._choice.layout.display = "none"
-        self._one, self._tree = picture("", "nsx-x-tall"), picture("", "nsx-x-tall")
+        self._one, self._tree = picture("", "nsx-x-tall"), Choosable()
+        self._tree.add_class("nsx-x-tall").add_class("nsx-x-tree")
+        self._tree.layout.display = "none"
+        self._tree.observe(self._pressed, "chosen")
         self.widget = boxed(
             boxed(boxed(self._look, self._said), self._choice, class_="nsx-x-s"),
             *(self._one, self._tree),
@@ -61,7 +69,8 @@ class MachineView:
         found = outcome.seen_namespaces
         words = f"{plural(len(found), 'namespace')}. Choose one to see who is in it."
         show(self._said, paragraph(words, class_="nsx-mut", role="status"))
-        show(self._tree, _tree.as_html(outcome.tree()))
+        self._tree.markup = _with_buttons(_tree.as_html(outcome.tree()), found)
+        self._tree.layout.display = None
         chosen = self._choice.value
         self._choice.options = [(_option(seen, outcome), seen.id) for seen in found]
         self._choice.value = chosen if outcome.namespace(chosen) else None
@@ -72,11 +81,31 @@ class MachineView:
         snapshot = self._snapshot
         seen = snapshot.namespace(self._choice.value) if snapshot is not None else None
         show(self._one, "" if seen is None or snapshot is None else _who(seen, snapshot))
+        self._tree.chosen = "" if seen is None else _value(seen)
+
+    def _pressed(self, change: Any) -> None:
+        seen = self._snapshot.seen_namespaces if self._snapshot is not None else ()
+        self._choice.value = next((one.id for one in seen if _value(one) == change.new), None)
 
     def close(self) -> None:
         """Wait for nothing any more."""
         if self._task is not None:
             self._task.cancel()
+
+
+def _value(seen: SeenNamespace) -> str:
+    return f"{seen.id.dev}:{seen.id.ino}"
+
+
+def _with_buttons(markup: Html, found: Iterable[SeenNamespace]) -> str:
+    """Return the tree with a button around the badge of each namespace."""
+    buttons = {}
+    for seen in found:
+        name = namespace_name(seen.kind, seen.namespace)
+        badge = kind_badge(seen.kind, name)
+        words = {"value": _value(seen), "aria_label": f"Who is in {name}"}
+        buttons[str(badge)] = tag("button", badge, type="button", **words)
+    return _BADGE.sub(lambda badge: buttons.get(badge[0], badge[0]), markup)
 
 
 def _option(seen: SeenNamespace, snapshot: Snapshot) -> str:

@@ -8,6 +8,7 @@ import ipywidgets as w
 
 from ..pictures._escape import visible
 from ..pictures._html import Html, escape, join
+from ._native import Line
 from ._parts import Words, boxed, paragraph, picture, show
 from .model import Model
 from .output import Excerpt, Output
@@ -44,25 +45,18 @@ class OutputView:
         return widget
 
     def _stdin(self) -> w.Widget:
-        line = w.Text(description="stdin", style={"description_width": "initial"})
-        line.add_class("nsx-x-command")
-        send, end = w.Button(description="Send"), w.Button(description="End of input")
-        send.tooltip = "Send the line to the process"
+        line = Line(lambda said: self._model.send(f"{said}\n"), description="stdin")
+        line.add_class("nsx-x-line")
+        end = w.Button(description="End of input")
         end.tooltip = "Close its stdin: it has read all there is"
 
-        def sent(_: object) -> None:
-            if self._model.send(line.value + "\n"):
-                line.value = ""
-
         def enable(change: object = None) -> None:
-            off = self._model.state != "running"
-            line.disabled = send.disabled = end.disabled = off
+            line.disabled = end.disabled = self._model.state != "running"
 
-        send.on_click(sent)
         end.on_click(lambda _: self._model.close_stdin())
         self._model.observe(enable, "state")
         enable()
-        return boxed(line, send, end)
+        return boxed(line, end)
 
     def _draw(self, change: object = None) -> None:
         output: Output = self._model.output

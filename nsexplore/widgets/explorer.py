@@ -31,6 +31,8 @@ __all__ = ["Explorer", "explore"]
 
 _VIEW: Final = "application/vnd.jupyter.widget-view+json"
 
+_GONE: Final = "The kernel of this explorer is gone, and what it ran with it. Run its cell again."
+
 
 class Explorer(Model):
     """An explorer that shows itself: all that a `Model` is, with widgets over it.
@@ -133,7 +135,7 @@ def _head() -> Html:
         own = inspect(os.getpid()).capabilities
         words += [f"capabilities: {own.effective}"] if own is not None else []
     line = tag("div", tag("b", "nsexplore"), muted(" · ".join(words)), class_="nsx-row")
-    return section(line)
+    return section(line, paragraph(_GONE, class_="nsx-warn nsx-x-gone", role="alert"))
 
 
 def explore(**controls: Any) -> Explorer:
