@@ -62,7 +62,8 @@ class Cells:
 
 
 @pytest.fixture
-def cells(tmp_path: Path) -> Iterator[Cells]:
+def cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cells]:
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)  # whoever has another one active is warned
     hooks = sys.excepthook, sys.displayhook
     cells = Cells(tmp_path)
     yield cells
