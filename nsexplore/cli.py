@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _words(options: argparse.Namespace) -> list[str]:
     words = command_words(options)
     if not words:
-        options.error("a command is missing: put it after --, such as  -- id")
+        options.error("a command is missing: put it after --, such as: -- id")
     return words
 
 
@@ -181,6 +181,8 @@ def _run(options: argparse.Namespace) -> int:
 def _enter(options: argparse.Namespace) -> int:
     from .entering import inside
 
+    if not options.command:  # what stands alone was taken for TARGET
+        options.error("a command is missing, or TARGET before it: nsexplore enter 4711 -- id")
     words = _words(options)
     if words == options.command and words[0].startswith("-"):
         options.error(f"{words[0]} stands behind TARGET: options go before it")

@@ -85,6 +85,8 @@ def _open(
             raise ProcessLookupError(errno.ESRCH, f"process {pid} has ended, or never ran")
         yield from _of_process(pid, pidfd, kinds, stack, found)
     elif isinstance(target, str | bytes | os.PathLike):
+        if not os.fsdecode(target):
+            raise ValueError(f"target is empty: name {_WHAT}")
         with held():
             fd = _open_file(os.fsdecode(target))
             stack.callback(os.close, fd)
