@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from typing import Final
 
+from .descriptors import Descriptors
 from .errors import IDMapError
 from .finding import Findings
 from .holding import Holding
@@ -68,15 +69,10 @@ def discover(*, progress: Watching = None, proc: str = "/proc") -> Snapshot:
     if not sys.platform.startswith("linux"):
         raise OSError(errno.ENOSYS, "namespaces are read from Linux's /proc; there is none here")
     watch = Progress(progress, rounds=2)
-    root = -1
-    try:
-        with held():
-            root = open_proc(proc)
+    with Descriptors() as files:
+        root = files.open(lambda: open_proc(proc))
         with watch, NetnsIDs() as netnsids:
             return _Discovery(root, netnsids).run(watch)
-    finally:
-        if root >= 0:
-            os.close(root)
 
 
 class _Discovery:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from . import arguments
 from .arguments import Argument, Stream
 from .command import Command, Credential, Join
+from .descriptors import Descriptors
 from .execer import NamespacingExecer
 from .flags import NO_NAMESPACES
 from .idmap import IDMap
@@ -108,8 +109,8 @@ def inside(
     >>> with inside(4711, types="net") as execer:  # doctest: +SKIP
     ...     process = execer.start("ip", "-4", "monitor")
     """
-    with ExitStack() as stack:
-        found = find(target, _kinds(types), stack)
+    with Descriptors() as files:
+        found = find(target, _kinds(types), files)
         joins = _in_order(found.joins)
         if command_runner is None and any(join.fd < 0 for join in joins):
             raise ValueError(
@@ -215,14 +216,13 @@ def _is_owned_by(join: Join, user: NamespaceID) -> bool:
     """Whether a user namespace, or one below it, owns a namespace."""
     if join.fd < 0:  # recorded: all that a process was started in belongs to the same
         return True
-    with ExitStack() as stack:
+    with Descriptors() as files:
         kind: str = join.kind
         fd: int | None = join.fd
         while fd is not None:
             with held():
                 related, _ = relatives(kind, fd)
-                for other in related.values():
-                    stack.callback(os.close, other)
+                files.own(*related.values())
             kind, fd = "user", related.get("owner")  # a user namespace's is its parent
             if fd is not None and identity(fd) == user:
                 return True

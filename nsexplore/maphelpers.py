@@ -14,6 +14,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from .descriptors import Descriptors
 from .idmap import OVERFLOW_ID, IDMap
 from .interrupts import held
 from .procfs import read_text
@@ -114,34 +115,31 @@ def run(path: str, number: int, idmap: IDMap) -> Failure | None:
 
     lines = [str(n) for m in idmap for n in (m.container_id, m.host_id, m.size)]
     argv = tuple(map(os.fsencode, (path, str(number), *lines)))
-    said = -1
     try:
-        with held():
-            said = os.memfd_create("stderr")  # no pipe, which a forked copy of us might keep open
-        # Our own spawner: subprocess waits for a pipe that any thread's fork takes along.
-        files = (-1, -1, said)
-        helper = Spawn(
-            (argv[0],), argv, _ENVIRONMENT, None, 0, *(None,) * 4, files, 0, False, False, ()
-        )
-        try:
-            if failed := helper.advance(_EXECED):
-                reason = os.strerror(failed[1]) if failed[1] else "it was killed"
-                return Failure(failed[1] or errno.EIO, f"it could not be started: {reason}")
-            end = select.poll()
-            end.register(helper.pidfd, select.POLLIN)
-            if not end.poll(TIMEOUT * 1000):
-                return Failure(errno.ETIMEDOUT, f"it did not end within {TIMEOUT:g} s")
-            status = _reap(helper)
-        finally:
-            helper.abandon()
-        if status == 0 or (status is None and _is_written(path, number)):
-            return None
-        return Failure(errno.EPERM, _words(os.pread(said, 4 * SAID, 0), status))
+        with Descriptors() as files:
+            # No pipe, which a forked copy of us might keep open.
+            said = files.open(lambda: os.memfd_create("stderr"))
+            # Our own spawner: subprocess waits for a pipe that any thread's fork takes along.
+            streams = (-1, -1, said)
+            helper = Spawn(
+                (argv[0],), argv, _ENVIRONMENT, None, 0, *(None,) * 4, streams, 0, False, False, ()
+            )
+            try:
+                if failed := helper.advance(_EXECED):
+                    reason = os.strerror(failed[1]) if failed[1] else "it was killed"
+                    return Failure(failed[1] or errno.EIO, f"it could not be started: {reason}")
+                end = select.poll()
+                end.register(helper.pidfd, select.POLLIN)
+                if not end.poll(TIMEOUT * 1000):
+                    return Failure(errno.ETIMEDOUT, f"it did not end within {TIMEOUT:g} s")
+                status = _reap(helper)
+            finally:
+                helper.abandon()
+            if status == 0 or (status is None and _is_written(path, number)):
+                return None
+            return Failure(errno.EPERM, _words(os.pread(said, 4 * SAID, 0), status))
     except OSError as error:
         return Failure(error.errno or errno.EIO, f"it could not be started: {error.strerror}")
-    finally:
-        if said >= 0:
-            os.close(said)
 
 
 def _reap(helper: Spawn) -> int | None:

@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ._renders import Renders
 from .arguments import as_input, deadline_of
 from .command import Command
+from .descriptors import Descriptors
 from .flags import CloneFlags
 from .interrupts import held
 from .origin import Origin
@@ -209,19 +210,15 @@ class Process(Renders):
         return returncode
 
     def _wait_for_end(self, seconds: float) -> None:
-        fd = -1
-        try:
-            with self._lock, held():
+        with Descriptors() as own:
+            with self._lock:
                 if self.returncode is not None:
                     return
                 # A copy: another thread may reap the process, and close the original.
-                fd = os.dup(self.pidfd)
+                fd = own.open(lambda: os.dup(self.pidfd))
             poller = select.poll()
             poller.register(fd, select.POLLIN)
             poller.poll(seconds * 1000)
-        finally:
-            if fd >= 0:
-                os.close(fd)
 
     def communicate(
         self, input: str | bytes | None = None, timeout: float | None = None

@@ -7,13 +7,12 @@ import operator
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .command import Join
+from .descriptors import Descriptors
 from .inspecting import inspect, open_pidfd
-from .interrupts import held
 from .kinds import KINDS
 from .nsfs import identity, kind_of
 from .procfs import number_in_proc, parse_status, read_text
@@ -40,8 +39,8 @@ class Found:
     maps: tuple[str, str, str] | None = None
 
 
-def find(target: Any, kinds: tuple[str, ...] | None, stack: ExitStack) -> Found:
-    """Open what a target, or several, lead to. The stack closes it.
+def find(target: Any, kinds: tuple[str, ...] | None, files: Descriptors) -> Found:
+    """Open what a target, or several, lead to. They are closed with `files`.
 
     Parameters
     ----------
@@ -58,7 +57,7 @@ def find(target: Any, kinds: tuple[str, ...] | None, stack: ExitStack) -> Found:
         raise ValueError(f"target is empty: name {_WHAT}")
     found, by_kind, ours = Found(), dict[str, Join](), set[str]()
     for one in targets:
-        for join in _open(one, kinds, stack, found):
+        for join in _open(one, kinds, files, found):
             if _is_ours(join):
                 ours.add(join.kind)
                 continue
@@ -75,7 +74,7 @@ def find(target: Any, kinds: tuple[str, ...] | None, stack: ExitStack) -> Found:
 
 
 def _open(
-    target: Any, kinds: tuple[str, ...] | None, stack: ExitStack, found: Found
+    target: Any, kinds: tuple[str, ...] | None, files: Descriptors, found: Found
 ) -> Iterator[Join]:
     pid, pidfd = getattr(target, "pid", None), getattr(target, "pidfd", None)
     if getattr(target, "recorded", None) is not None:
@@ -83,35 +82,21 @@ def _open(
     elif isinstance(pid, int) and isinstance(pidfd, int):
         if pidfd < 0:
             raise ProcessLookupError(errno.ESRCH, f"process {pid} has ended, or never ran")
-        yield from _of_process(pid, pidfd, kinds, stack, found)
+        yield from _of_process(pid, pidfd, kinds, files, found)
     elif isinstance(target, str | bytes | os.PathLike):
         if not os.fsdecode(target):
             raise ValueError(f"target is empty: name {_WHAT}")
-        with held():
-            fd = _open_file(os.fsdecode(target))
-            stack.callback(os.close, fd)
+        fd = files.open(lambda: _open_file(os.fsdecode(target)))
         yield from _of_file(fd, os.fsdecode(target), kinds)
     elif hasattr(target, "fileno"):
-        with held():
-            fd = os.dup(target.fileno())
-            stack.callback(os.close, fd)
+        fd = files.open(lambda: os.dup(target.fileno()))
         yield from _of_file(fd, f"fd {target.fileno()}", kinds)
     elif isinstance(target, bool) or not hasattr(target, "__index__"):
         raise TypeError(f"target must be {_WHAT}, not {target!r}")
     else:
         pid = operator.index(target)
-        with _pidfd_of(pid) as opened:
-            yield from _of_process(pid, opened, kinds, stack, found)
-
-
-@contextmanager
-def _pidfd_of(pid: int) -> Iterator[int]:
-    with held():
-        pidfd = open_pidfd(pid)
-    try:
-        yield pidfd
-    finally:
-        os.close(pidfd)
+        with Descriptors() as own:
+            yield from _of_process(pid, own.open(lambda: open_pidfd(pid)), kinds, files, found)
 
 
 def _of_recording(target: Any, kinds: tuple[str, ...] | None, found: Found) -> Iterator[Join]:
@@ -173,18 +158,17 @@ def _named(mode: int) -> str:
 
 
 def _of_process(
-    pid: int, pidfd: int, kinds: tuple[str, ...] | None, stack: ExitStack, found: Found
+    pid: int, pidfd: int, kinds: tuple[str, ...] | None, files: Descriptors, found: Found
 ) -> Iterator[Join]:
-    with ExitStack() as folder:
-        with held():
-            number = number_in_proc(pidfd)
-            try:
-                proc = os.open(f"/proc/{number}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                raise ProcessLookupError(
-                    errno.ESRCH, f"process {pid} has ended, or /proc hides it (hidepid)"
-                ) from None
-            folder.callback(os.close, proc)
+    with Descriptors() as own:
+        number = number_in_proc(pidfd)
+        try:
+            flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+            proc = own.open(lambda: os.open(f"/proc/{number}", flags))
+        except FileNotFoundError:
+            raise ProcessLookupError(
+                errno.ESRCH, f"process {pid} has ended, or /proc hides it (hidepid)"
+            ) from None
         if number_in_proc(pidfd) != number:  # so the folder is this process's
             raise ProcessLookupError(errno.ESRCH, f"process {pid} has ended")
         if parse_status(read_text("status", proc)).get("State", "Z").startswith(("Z", "X")):
@@ -192,7 +176,7 @@ def _of_process(
         for kind in KINDS:
             if kinds is not None and kind.name not in kinds:
                 continue
-            join = _link(pid, kind.name, proc, stack)
+            join = _link(pid, kind.name, proc, files)
             if join is not None:
                 yield join
             if join is not None and kind.name == "user" and not _is_ours(join):
@@ -201,12 +185,10 @@ def _of_process(
                 found.maps = uid_map, gid_map, setgroups
 
 
-def _link(pid: int, kind: str, proc: int, stack: ExitStack) -> Join | None:
+def _link(pid: int, kind: str, proc: int, files: Descriptors) -> Join | None:
     source = f"/proc/{pid}/ns/{kind}"
     try:
-        with held():
-            fd = os.open(f"ns/{kind}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
-            stack.callback(os.close, fd)
+        fd = files.open(lambda: os.open(f"ns/{kind}", os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc))
     except FileNotFoundError:  # the kernel does not have it
         return None
     except PermissionError as error:

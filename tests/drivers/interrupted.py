@@ -54,11 +54,16 @@ def loop(count: int, target: nx.Process) -> int:
     raise AssertionError
 
 
+def still_open() -> list[int]:
+    """Return the open descriptors; the one of the listing is closed by then."""
+    return [fd for fd in descriptors() if os.path.lexists(f"/proc/self/fd/{fd}")]
+
+
 def left() -> dict[str, object]:
     """Return what is there beyond an idle interpreter."""
     return {
         "children": children(),
-        "descriptors": descriptors(),
+        "descriptors": {fd: os.readlink(f"/proc/self/fd/{fd}") for fd in still_open()},
         "threads": threading.active_count(),
     }
 
@@ -89,7 +94,7 @@ def main() -> None:
         if now == clean or time.monotonic() > deadline:
             break
         time.sleep(0.05)
-    print(done, now if now != clean else "nothing left", flush=True)
+    print(done, f"{now}, at first {clean}" if now != clean else "nothing left", flush=True)
 
 
 if __name__ == "__main__":
