@@ -118,6 +118,7 @@ def test_somebody_flips_drags_runs_and_compares(
     shoot(x, "light-problem")
     say(number, "65535")
     slider = x.get_by_role("slider")
+    expect(slider).to_have_attribute("aria-valuetext", "65535")
     slider.focus()
     slider.press("Home")
     expect(number).to_have_value("2")
@@ -128,12 +129,15 @@ def test_somebody_flips_drags_runs_and_compares(
         x.locator("svg").get_by_text("root inside is host 4294967294", exact=True)
     ).to_be_visible()
     say(number, "65535")
+    point(page, x)
 
+    say(x.get_by_label("Command"), "/usr/bin/id")
     button(x, "Run").press("Enter")
     stdout = x.locator(".nsx-x-scroll").first
     expect(stdout).to_contain_text("uid=0(root) gid=0(root)")
     expect(x.get_by_text("exit status 0").first).to_be_visible()
     shoot(x, "light-run")
+    shoot_for_readme(page, x)
 
     say(x.get_by_label("Command"), shlex.join(["/bin/sh", "-c", SLOW]))
     button(x, "Run").click()
@@ -186,6 +190,38 @@ def test_somebody_flips_drags_runs_and_compares(
     page.set_viewport_size({"width": 800, "height": 5000})
     shoot(x, "narrow")
     assert cut_off(x) == []
+
+
+def point(page: Page, x: Locator) -> None:
+    """Point at IDs in the ribbons: each half is an axis, and the way of the ID is marked."""
+    ribbons = x.locator("svg.nsx-svg").first
+    ends = x.locator(".nsx-mark circle")
+    said = x.get_by_text("At the pointer:")
+    expect(x.get_by_text("land?")).to_have_text(re.compile("^land\\? 0 inside is host 65535"))
+    at = ribbons.bounding_box()
+    assert at is not None
+    page.mouse.move(at["x"] + 0.5 * at["width"], at["y"] + 0.2 * at["height"])
+    expect(said).to_have_text(re.compile(r"At the pointer: (\d+) inside is host \1\."))
+    expect(ends).to_have_count(2)
+    page.mouse.move(at["x"] + 0.97 * at["width"], at["y"] + 0.9 * at["height"])
+    expect(said).to_contain_text("has no mapping and shows inside as 65534")
+    expect(ends).to_have_count(1)
+    shoot(x, "light-pointed")
+    page.mouse.move(at["x"], at["y"] - 60)
+    expect(said).to_have_count(0)
+    expect(ends).to_have_count(2)
+
+
+def shoot_for_readme(page: Page, x: Locator) -> None:
+    """Take what ``make pictures`` puts into the README: from the controls to the namespaces."""
+    page.mouse.move(0, 0)
+    button(x, "Run").blur()
+    top = x.locator(".nsx-x-s").first.bounding_box()
+    end = x.locator("table", has_text="cgroup").first.bounding_box()
+    assert top is not None
+    assert end is not None
+    clip = {**top, "height": end["y"] + end["height"] + 12 - top["y"]}
+    page.screenshot(path=ARTIFACTS / "explorer-readme.png", clip=clip)
 
 
 def talk(x: Locator) -> None:
@@ -272,6 +308,10 @@ def test_in_notebook_7(page: Page, notebook: Path, env: dict[str, str], tmp_path
         choose(page, "Run", "Run All Cells")
         short_path(page.locator(".nsx-x"))
         shoot(page.locator(".nsx-x"), "notebook-7")
+        # At 200 % a window of 1200 pixels has as many of the page's own.
+        page.set_viewport_size({"width": 600, "height": 5000})
+        shoot(page.locator(".nsx-x"), "zoomed")
+        assert cut_off(page.locator(".nsx-x")) == []
 
 
 @pytest.mark.needs("root")

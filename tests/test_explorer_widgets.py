@@ -25,7 +25,7 @@ from nsexplore.errors import StartError
 from nsexplore.kinds import KINDS
 from nsexplore.pictures import text
 from nsexplore.widgets import Explorer, explore
-from nsexplore.widgets._native import Choosable, Line, Range
+from nsexplore.widgets._native import Choosable, Line, Pointer, Range
 from nsexplore.widgets.history import own_namespaces
 
 pytestmark = pytest.mark.usefixtures("leaves_nothing", "no_widget_is_left")
@@ -88,6 +88,11 @@ def words(explorer: Explorer) -> str:
         if isinstance(one, w.HTML) and is_shown(explorer, one) and "<style" not in one.value
     ]
     return html.unescape(re.sub(r"<[^>]*>", " ", "\n".join(shown)))
+
+
+def sentence(explorer: Explorer) -> str:
+    """Return the same in one line."""
+    return " ".join(words(explorer).split())
 
 
 def click(explorer: Explorer, name: str) -> None:
@@ -209,10 +214,40 @@ def test_groups_get_a_table_of_their_own(x: Explorer) -> None:
 def test_one_is_told_where_an_id_lands(x: Explorer, number: int, said: str) -> None:
     """Both ways, by the map that is planned."""
     find(x, w.IntText, "Where does ID").value = number
-    assert said in " ".join(words(x).split())
+    assert said in sentence(x)
 
 
 # -- runs -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("x_", "y", "said"),
+    [
+        (0.13, 0.1, "At the pointer: 0 inside is host 65535"),
+        (0.575, 0.9, "At the pointer: 65535 inside is nothing outside"),  # beside the line: hit
+        (0.99, 0.1, "At the pointer: 4294967294 inside is nothing outside"),
+    ],
+)
+def test_one_may_point_at_an_id(x: Explorer, x_: float, y: float, said: str) -> None:
+    """In the picture's upper half it is one inside, else one outside; then what was typed again."""
+    pointer = find(x, Pointer)
+    heard = pointer._handle_custom_msg
+    heard({"picture": 0, "x": x_, "y": y}, [])
+    assert said in sentence(x)
+    assert "land?" not in sentence(x)
+    assert "nsx-mark" in pictures_of(x)
+    heard({}, [])
+    assert "land? 0 inside is host 65535" in sentence(x)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [None, [], {"picture": "0", "x": 0, "y": 0}, {"picture": 7, "x": 0.5, "y": 0.5}, {"x": 1}],
+)
+def test_what_points_nowhere_points_at_nothing(x: Explorer, message: Any) -> None:
+    """A page may send anything: a picture that has gone, another form."""
+    find(x, Pointer)._handle_custom_msg(message, [])
+    assert "land? 0 inside is host 65535" in sentence(x)
 
 
 def of(script: str, asked: dict[str, Any] = OWN_MAP) -> Explorer:

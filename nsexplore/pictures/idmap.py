@@ -10,6 +10,7 @@ from ._html import Html, join, section, table, tag
 from ._plain import columns, indent
 from ._sentences import rest, sentences
 from ._words import plural
+from .pointing import Pointed
 from .ribbon import id_map_svg
 
 __all__ = ["as_html", "as_text", "maps_html", "maps_text"]
@@ -37,10 +38,12 @@ def maps_text(uid: IDMap | None, gid: IDMap | None, setgroups: str | None) -> li
     return parts
 
 
-def maps_html(uid: IDMap | None, gid: IDMap | None, setgroups: str | None) -> Html:
-    """Return the two maps of a user namespace; one where they agree."""
+def maps_html(
+    uid: IDMap | None, gid: IDMap | None, setgroups: str | None, at: Pointed | None = None
+) -> Html:
+    """Return the two maps of a user namespace; one where they agree. An ID may be marked."""
     return join(
-        section(heading=title) if idmap is None else _one(title, idmap)
+        section(heading=title) if idmap is None else _one(title, idmap, at)
         for title, idmap in _titled(uid, gid, setgroups)
     )
 
@@ -66,7 +69,7 @@ def _lines(idmap: IDMap) -> list[str]:
     return indent([*lines, *_more(idmap), *said])
 
 
-def _one(title: str, idmap: IDMap) -> Html:
+def _one(title: str, idmap: IDMap, at: Pointed | None = None) -> Html:
     # What the map means is written on its ribbons.
     notes = (
         tag("p", line, class_="nsx-p nsx-mut") for line in (*_more(idmap), rest(idmap)) if line
@@ -75,7 +78,7 @@ def _one(title: str, idmap: IDMap) -> Html:
     heading = tag("div", "inside → outside, log scale", class_="nsx-h")
     return section(
         tag("div", left, *notes),
-        tag("div", heading, Html(id_map_svg(idmap))),
+        tag("div", heading, Html(id_map_svg(idmap, at))),
         class_="nsx-cols",
     )
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from itertools import permutations
 from typing import Final, NamedTuple
 
 from ..idmap import IDMap, IDMapping
 from ._html import Html, join, tag
+from ._scale import LEFT, RIGHT, TOP, WIDTH, span
 from ._sentences import INVALID_ID, Sentence, drawable, sentences
+from .pointing import Pointed, mark
 
 __all__ = ["id_map_svg"]
 
-WIDTH: Final = 480
-LEFT: Final = 62.0
-RIGHT: Final = 470.0
 THIN: Final = 5.01
-ZERO: Final = 20.0  # the room of ID 0, which a log scale does not have
-TOP: Final = 26.0
 ROW: Final = 22.0
 FONT: Final = 11
 GLYPH: Final = 6.8  # no common monospace typeface is wider at this size
@@ -53,7 +49,7 @@ class Label(NamedTuple):
     y: float
 
 
-def id_map_svg(idmap: IDMap) -> str:
+def id_map_svg(idmap: IDMap, at: Pointed | None = None) -> str:
     """Return an ID map as a picture that stands alone.
 
     Parameters
@@ -61,6 +57,8 @@ def id_map_svg(idmap: IDMap) -> str:
     idmap : IDMap
         Of any length, an empty one too; at most 340 lines (what a kernel
         takes) are drawn.
+    at : Pointed, optional
+        An ID whose way is marked.
 
     Returns
     -------
@@ -85,6 +83,7 @@ def id_map_svg(idmap: IDMap) -> str:
         tag("title", label),
         _axes(bottom),
         join(_draw(ribbon, bottom) for ribbon in ribbons),
+        "" if at is None else mark(idmap, at, bottom),
         _ticks(ribbons, bottom),
         join(_write(at, size=FONT) for at in _labels(said, ribbons, bottom)),
         xmlns="http://www.w3.org/2000/svg",
@@ -99,24 +98,7 @@ def id_map_svg(idmap: IDMap) -> str:
     )
 
 
-# -- the scale ------------------------------------------------------------------
-
-
-def _x(number: int) -> float:
-    """Return where an ID begins; one past the last ID is the end of the axis."""
-    if number <= 0:
-        return LEFT
-    room = RIGHT - LEFT - ZERO
-    return LEFT + ZERO + room * math.log(min(number, INVALID_ID)) / math.log(INVALID_ID)
-
-
-def _span(first: int, size: int, least: float) -> tuple[float, float]:
-    left = _x(first)
-    right = left + least if (first, size) == (0, 1) else _x(first + size)
-    if right - left < least:
-        left = min(left, RIGHT - least)
-        right = left + least
-    return left, right
+# -- ribbons --------------------------------------------------------------------
 
 
 def _ribbons(idmap: IDMap) -> list[Ribbon]:
@@ -126,14 +108,14 @@ def _ribbons(idmap: IDMap) -> list[Ribbon]:
     for m in lines:
         if (m.container_id, m.size) != (0, 1):
             role = "same" if m.container_id == m.host_id else "moved"
-            inside, outside = (_span(n, m.size, thin) for n in (m.container_id, m.host_id))
+            inside, outside = (span(n, m.size, thin) for n in (m.container_id, m.host_id))
             made.append(Ribbon(role, m, inside, outside))
     # Root comes last, on top of the range it may be part of.
     root = next((m for m in lines if m.container_id == 0), None)
     if root is not None:
         line = IDMapping(0, root.host_id, 1)
-        middle = sum(_span(root.host_id, 1, 5)) / 2
-        made.append(Ribbon("root", line, _span(0, 1, 5), (middle - 2.5, middle + 2.5)))
+        middle = sum(span(root.host_id, 1, 5)) / 2
+        made.append(Ribbon("root", line, span(0, 1, 5), (middle - 2.5, middle + 2.5)))
     return made
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import traitlets
 from anywidget import AnyWidget
 
-__all__ = ["Choosable", "Line", "Range"]
+__all__ = ["Choosable", "Line", "Pointer", "Range"]
 
 _HERE: Final = Path(__file__).parent
 
@@ -58,3 +58,30 @@ class Choosable(AnyWidget):
 
     markup = traitlets.Unicode().tag(sync=True)
     chosen = traitlets.Unicode().tag(sync=True)
+
+
+class Pointer(AnyWidget):
+    """Nothing to see: it tells where somebody points in the pictures of the box that it is in.
+
+    Parameters
+    ----------
+    point : callable
+        Called with the number of a picture and the place in it, from 0 to 1 each: to the right,
+        and down; with None when nothing is pointed at any more.
+    """
+
+    _esm = _HERE / "pointer.js"
+
+    def __init__(self, point: Callable[[tuple[int, float, float] | None], None]) -> None:
+        super().__init__()
+        self._point = point
+        self.on_msg(self._heard)
+
+    def _heard(self, widget: object, content: Any, buffers: object) -> None:
+        if not isinstance(content, dict):
+            return
+        number, x, y = (content.get(name) for name in ("picture", "x", "y"))
+        if isinstance(number, int) and isinstance(x, int | float) and isinstance(y, int | float):
+            self._point((number, float(x), float(y)))
+        else:
+            self._point(None)
