@@ -6,6 +6,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -13,6 +14,7 @@ from ._causes_limits import unborn_init
 from ._ruling import YOU, lines, rule, seen
 from .causes import Failure, causes_of
 from .command import Command
+from .descriptors import Descriptors
 from .diagnosis import Cause, Check, Diagnosis
 from .errors import IDMapError, StartError
 from .execer import NamespacingExecer
@@ -67,15 +69,17 @@ def doctor() -> Diagnosis:
     """
     facts = facts_now()
     probes = probes_now()
-    try:  # what is always there, even where there is no /dev/null
-        nothing, writer = os.pipe()
-    except OSError:
-        return _Round(facts, probes, None).diagnosis()
-    os.close(writer)
-    try:
+    with Descriptors() as files:
+        nothing = None
+        with suppress(OSError):  # what is always there, even where there is no /dev/null
+            nothing = files.open(_end_of_nothing)
         return _Round(facts, probes, nothing).diagnosis()
-    finally:
-        os.close(nothing)
+
+
+def _end_of_nothing() -> int:
+    nothing, writer = os.pipe()
+    os.close(writer)
+    return nothing
 
 
 class _Round:
