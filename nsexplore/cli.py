@@ -88,6 +88,11 @@ def _plan(options: argparse.Namespace) -> int:
         command = execer.plan(*words, stdin=stdin, stdout=stdout, stderr=stderr)
     except IDMapError as error:
         return _fail(error, FAILED)
+    if options.shell:
+        if command.privileged:
+            _say(PRIVILEGED)
+        print(command.as_shell())
+        return 0
     _print(options, command, "command")
     return 0
 

@@ -10,6 +10,7 @@ from ._frozen import FrozenMapping
 from ._renders import Renders
 from .flags import NO_NAMESPACES, CloneFlags
 from .idmap import IDMap
+from .shell import shell_line
 
 __all__ = ["Command", "Credential", "Join", "Propagation"]
 
@@ -142,3 +143,35 @@ class Command(Renders):
     def enters(self) -> tuple[str, ...]:
         """The kinds of namespace that are entered, in this order."""
         return tuple(join.kind for join in self.joins)
+
+    def as_shell(self) -> str:
+        """Return what does the same in sh or bash: a line, or a block of some, to paste.
+
+        unshare(1) makes namespaces, nsenter(1) enters those that are there. An ID map that
+        unshare(1) has no option for is written for a process that holds the user namespace
+        meanwhile: a block in parentheses, of which no process is left at its end.
+
+        Returns
+        -------
+        str
+            For util-linux 2.38 or later. Whatever is in a word, it is quoted, in characters that
+            can be seen. Comments in front say what is missing here or must be brought along,
+            such as extra files.
+
+        Notes
+        -----
+        What differs: stdin, stdout, stderr and the process group are the shell's. So is the
+        environment, where none is given. ``argv[0]`` is the program's path. PID 1 dies with
+        unshare, unless the command is detached; what enters, or is in no PID namespace of its
+        own, need not die with anybody. Where unshare waits for the program and SIGKILL ends that,
+        the exit status is 1. Who enters, as root, where setgroups is denied drops its
+        supplementary groups. With ``propagation="slave"`` and `mount_proc`, the /proc below the
+        new one becomes private.
+
+        Examples
+        --------
+        >>> from nsexplore import NamespacingExecer
+        >>> print(NamespacingExecer(privileged=True).plan("/bin/sleep", "60").as_shell())
+        unshare --pid --mount --net --ipc --uts --fork --kill-child -- /bin/sleep 60
+        """
+        return shell_line(self)

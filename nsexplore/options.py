@@ -67,8 +67,9 @@ examples:
 _PLAN_EPILOG: Final = """\
 Nothing is started, and no privilege is needed.
 
-example:
+examples:
   nsexplore plan --max-uid 65535 -- /bin/sleep 60
+  nsexplore plan --shell --privileged -- /bin/sleep 60
 """
 
 _INSPECT_EPILOG: Final = """\
@@ -175,7 +176,13 @@ def parser() -> argparse.ArgumentParser:
     )
 
     plan = add("plan", "-- CMD [ARGS]", "Show what would be asked of the kernel.", _PLAN_EPILOG)
-    _add_json(plan, "print one JSON object")
+    as_what = plan.add_mutually_exclusive_group()
+    _add_json(as_what, "print one JSON object")
+    as_what.add_argument(
+        "--shell",
+        action="store_true",
+        help="print only the unshare command that does the same, to be pasted",
+    )
     add_start_options(plan)
     add_command(plan)
 

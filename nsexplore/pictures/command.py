@@ -9,7 +9,7 @@ from ..execer import NamespacingExecer
 from ..flags import ALL_NAMESPACES, CloneFlags
 from ..kinds import kind_of_name
 from ._escape import visible
-from ._html import Html, badge, escape, facts, join, muted, section, tag
+from ._html import Html, badge, escape, facts, folded, join, muted, section, tag
 from ._plain import facts as plain_facts
 from ._plain import indent
 from ._words import PRIVILEGED, command_facts, executer_facts, kinds_by_set
@@ -35,8 +35,9 @@ def as_text(command: Command) -> str:
 
 
 def as_html(command: Command) -> Html:
-    """Return the command as badges, facts, maps and ribbons."""
-    return join(_parts(command, "What will be started, and how", command_facts(command)))
+    """Return the command as badges, facts, maps and ribbons, and as a shell says it."""
+    parts = _parts(command, "What will be started, and how", command_facts(command))
+    return join([*parts, _shell_html(command)])
 
 
 # -- flags ----------------------------------------------------------------------
@@ -147,6 +148,18 @@ def _parts(command: Command, caption: str, rows: list[tuple[str, str]]) -> list[
     rows = [*_entered(command), *rows]
     cells = [(name, tag("code", escape(value, 8192))) for name, value in rows]
     return [*parts, section(facts(caption, cells))]
+
+
+def _shell_html(command: Command) -> Html:
+    """Return the command line that does the same, to be unfolded."""
+    if command.env:  # names only, as above
+        command = replace(command, env=dict.fromkeys(command.env, "…"))
+    shown = visible(command.as_shell(), 8192, keep="\n")
+    lines = Html("\n".join(escape(line, len(line)) for line in shown.split("\n")))
+    parts: list[object] = [tag("pre", lines, class_="nsx-pre", style="max-height:none")]
+    if command.env:
+        parts.append(tag("p", muted("… stands for a value: as_shell() has them"), class_="nsx-p"))
+    return folded("in a shell", section(*parts))
 
 
 def entered_html(command: Command) -> list[Html]:
