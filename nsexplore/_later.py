@@ -9,10 +9,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from .checking import check
     from .diagnosing import doctor
     from .diagnosis import Diagnosis
     from .discovering import discover
     from .entering import enter
+    from .exercise import Exercise, Verdict
+    from .hosts import Fleet, fleet
     from .locating import CannotTellError
     from .naming import stable
     from .recording import Recording, RecordingError
@@ -35,19 +38,24 @@ if TYPE_CHECKING:
 __all__ = [
     "CannotTellError",
     "Diagnosis",
+    "Exercise",
     "Explorer",
+    "Fleet",
     "Recording",
     "RecordingError",
     "ReplayingCommandRunner",
     "Snapshot",
     "Translation",
     "Tree",
+    "Verdict",
+    "check",
     "clone_flags_frame",
     "diagnosis_frame",
     "discover",
     "doctor",
     "enter",
     "explore",
+    "fleet",
     "id_map_frame",
     "namespaces_frame",
     "stable",
@@ -60,19 +68,24 @@ __all__ = [
 _HOMES: Final = {
     "CannotTellError": "locating",
     "Diagnosis": "diagnosis",
+    "Exercise": "exercise",
     "Explorer": "widgets",
+    "Fleet": "hosts",
     "Recording": "recording",
     "RecordingError": "recording",
     "ReplayingCommandRunner": "replaying",
     "Snapshot": "snapshot",
     "Translation": "translation",
     "Tree": "tree",
+    "Verdict": "exercise",
+    "check": "checking",
     "clone_flags_frame": "tables",
     "diagnosis_frame": "tables",
     "discover": "discovering",
     "doctor": "diagnosing",
     "enter": "entering",
     "explore": "widgets",
+    "fleet": "hosts",
     "id_map_frame": "tables",
     "load_ipython_extension": "magics",
     "namespaces_frame": "tables",

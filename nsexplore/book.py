@@ -16,7 +16,7 @@ from .snapshot import Snapshot
 from .timeline import Timeline
 from .views import ProcessView
 
-__all__ = ["Book", "Entry", "Failure", "Halt", "asked"]
+__all__ = ["Book", "Entry", "Failure", "Halt", "as_oneself", "asked"]
 
 
 def asked(command: Command) -> Command:
@@ -54,6 +54,17 @@ def asked(command: Command) -> Command:
         birth=True,
         joins=tuple(Join(join.kind, 0, 0, "") for join in command.joins),
         search=(),
+    )
+
+
+def as_oneself(command: Command) -> Command:
+    """Return a command as `asked` with whoever maps nobody but himself being oneself."""
+    if not command.uid_mappings == command.gid_mappings == IDMap.rootless(0):
+        return command
+    return replace(
+        command,
+        uid_mappings=IDMap.rootless(os.geteuid()),
+        gid_mappings=IDMap.rootless(os.getegid()),
     )
 
 
@@ -170,7 +181,10 @@ class Book(Renders):
     def find(self, command: Command, *, stepped: bool = False) -> Entry | None:
         """Return what was seen of a command when it was started, or stepped through."""
         wanted = asked(command)
-        entry = next((entry for entry in self.entries if entry.command == wanted), None)
+        # Who may not write a map would have to deny setgroups; who recorded it could, and had not.
+        allowing = replace(wanted, gid_mappings_enable_setgroups=True)
+        by_command = {entry.command: entry for entry in self.entries}
+        entry = by_command.get(wanted) or by_command.get(allowing)
         if entry is None:
             return None
         seen = entry.halts if stepped else entry.timeline.steps or entry.failure

@@ -9,7 +9,7 @@ from typing import Literal
 from ._renders import Renders
 from .origin import Origin
 
-__all__ = ["Cause", "Check", "Diagnosis", "Evidence"]
+__all__ = ["Brief", "Cause", "Check", "Diagnosis", "Evidence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +145,11 @@ class Diagnosis(Renders):
         """What there is to fix. Empty on a healthy machine, whoever asks."""
         return tuple(cause for cause in self.causes if cause.kind == "fault")
 
+    @property
+    def brief(self) -> Brief:
+        """The same in three lines: what works, what does not and why, what to do."""
+        return Brief(self)
+
     def check(self, name: str, how: str | None = None) -> Check:
         """Return the check of this name (and way); `KeyError` lists those there are."""
         for check in self.checks:
@@ -152,6 +157,32 @@ class Diagnosis(Renders):
                 return check
         known = ", ".join(f"{c.name} ({c.how})" if c.how else c.name for c in self.checks)
         raise KeyError(f"no check {name!r}; there are {known}")
+
+
+@dataclass(frozen=True, slots=True)
+class Brief(Renders):
+    """A diagnosis that shows itself in three lines: what works, what does not, what to do.
+
+    Attributes
+    ----------
+    whole : Diagnosis
+    """
+
+    whole: Diagnosis
+
+    @property
+    def recorded(self) -> Origin | None:
+        """Where and when, in a recording; None for one made here."""
+        return self.whole.recorded
+
+    @property
+    def reasons(self) -> tuple[Cause, ...]:
+        """Why not all works: what there is to fix, else how the kernel means it to be.
+
+        What was never set up here, and need not be, is none.
+        """
+        rules = tuple(cause for cause in self.whole.causes if cause.kind == "rule")
+        return self.whole.faults or rules
 
 
 _KINDS = ("fault", "rule", "option")

@@ -11,7 +11,7 @@ from typing import Final
 from ._renders import Renders
 from .flags import CloneFlags
 
-__all__ = ["KINDS", "NamespaceKind", "kind_of_flag", "kind_of_name"]
+__all__ = ["KINDS", "Kinds", "NamespaceKind", "kind_of_flag", "kind_of_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,82 +52,90 @@ class NamespaceKind(Renders):
         return str(self.flag)
 
 
+class Kinds(Renders, tuple[NamespaceKind, ...]):
+    """Kinds of namespaces, in order: a tuple that shows itself as a table."""
+
+    __slots__ = ()
+
+
 # Kernel versions: namespaces(7), clone(2) and unshare(2), "VERSIONS"/"since";
 # user namespaces appeared in 2.6.23 and were complete in 3.8, network
 # namespaces appeared in 2.6.24 and were complete in about 2.6.29.
-KINDS: Final[tuple[NamespaceKind, ...]] = (
-    NamespaceKind(
-        "user",
-        CloneFlags.NEWUSER,
-        "user and group IDs, capabilities",
-        "3.8",
-        "user_namespaces(7)",
-        "#455a73",
-        "●",
-    ),
-    NamespaceKind(
-        "pid",
-        CloneFlags.NEWPID,
-        "process IDs",
-        "2.6.24",
-        "pid_namespaces(7)",
-        "#6a3d9a",
-        "►",
-    ),
-    NamespaceKind(
-        "mnt",
-        CloneFlags.NEWNS,
-        "mount points",
-        "2.4.19",
-        "mount_namespaces(7)",
-        "#1857a4",
-        "■",
-    ),
-    NamespaceKind(
-        "net",
-        CloneFlags.NEWNET,
-        "network devices, stacks, ports",
-        "2.6.29",
-        "network_namespaces(7)",
-        "#1b6e3a",
-        "▲",
-    ),
-    NamespaceKind(
-        "ipc",
-        CloneFlags.NEWIPC,
-        "System V IPC, POSIX message queues",
-        "2.6.19",
-        "ipc_namespaces(7)",
-        "#7a5b00",
-        "◊",
-    ),
-    NamespaceKind(
-        "uts",
-        CloneFlags.NEWUTS,
-        "hostname and NIS domain name",
-        "2.6.19",
-        "uts_namespaces(7)",
-        "#8a3b12",
-        "□",
-    ),
-    NamespaceKind(
-        "cgroup",
-        CloneFlags.NEWCGROUP,
-        "cgroup root directory",
-        "4.6",
-        "cgroup_namespaces(7)",
-        "#a61b2b",
-        "○",
-    ),
-    NamespaceKind(
-        "time",
-        CloneFlags.NEWTIME,
-        "boot and monotonic clocks",
-        "5.6",
-        "time_namespaces(7)",
-        "#5d4037",
-        "▼",
-    ),
+KINDS: Final = Kinds(
+    (
+        NamespaceKind(
+            "user",
+            CloneFlags.NEWUSER,
+            "user and group IDs, capabilities",
+            "3.8",
+            "user_namespaces(7)",
+            "#455a73",
+            "●",
+        ),
+        NamespaceKind(
+            "pid",
+            CloneFlags.NEWPID,
+            "process IDs",
+            "2.6.24",
+            "pid_namespaces(7)",
+            "#6a3d9a",
+            "►",
+        ),
+        NamespaceKind(
+            "mnt",
+            CloneFlags.NEWNS,
+            "mount points",
+            "2.4.19",
+            "mount_namespaces(7)",
+            "#1857a4",
+            "■",
+        ),
+        NamespaceKind(
+            "net",
+            CloneFlags.NEWNET,
+            "network devices, stacks, ports",
+            "2.6.29",
+            "network_namespaces(7)",
+            "#1b6e3a",
+            "▲",
+        ),
+        NamespaceKind(
+            "ipc",
+            CloneFlags.NEWIPC,
+            "System V IPC, POSIX message queues",
+            "2.6.19",
+            "ipc_namespaces(7)",
+            "#7a5b00",
+            "◊",
+        ),
+        NamespaceKind(
+            "uts",
+            CloneFlags.NEWUTS,
+            "hostname and NIS domain name",
+            "2.6.19",
+            "uts_namespaces(7)",
+            "#8a3b12",
+            "□",
+        ),
+        NamespaceKind(
+            "cgroup",
+            CloneFlags.NEWCGROUP,
+            "cgroup root directory",
+            "4.6",
+            "cgroup_namespaces(7)",
+            "#a61b2b",
+            "○",
+        ),
+        NamespaceKind(
+            "time",
+            CloneFlags.NEWTIME,
+            "boot and monotonic clocks",
+            "5.6",
+            "time_namespaces(7)",
+            "#5d4037",
+            "▼",
+        ),
+    )
 )
 
 _BY_NAME: Final = {kind.name: kind for kind in KINDS}

@@ -30,13 +30,22 @@ class Progress:
         shows by itself after a second. False: nothing is shown.
     rounds : int
         How often each piece is gone through.
+    what, unit : str
+        What the bar says.
     """
 
-    def __init__(self, watching: Watching, rounds: int) -> None:
+    def __init__(
+        self,
+        watching: Watching,
+        rounds: int,
+        what: str = "namespaces",
+        unit: str = " processes",
+    ) -> None:
         if watching not in (None, False) and not callable(watching):
             raise TypeError(f"progress must be a function, False or None, not {watching!r}")
         self._watching = watching
         self._rounds = rounds
+        self._words = {"desc": what, "unit": unit}
         self._passed = 0
         self._total = 0
         self._bar: Any = None
@@ -75,11 +84,11 @@ class Progress:
             self._watching(done, self._total)
             return
         if self._bar is None:
-            self._bar = _bar(self._total)
+            self._bar = _bar(self._total, **self._words)
         self._bar.update(done - self._bar.n)
 
 
-def _bar(total: int) -> Any:
+def _bar(total: int, **words: str) -> Any:
     """Return a bar of tqdm's, which is loaded only now that something takes long."""
     notebook = _in_notebook()
     base = import_module("tqdm.auto" if notebook else "tqdm").tqdm
@@ -88,8 +97,7 @@ def _bar(total: int) -> Any:
     bar.set_lock(threading.RLock())
     return bar(
         total=total,
-        desc="namespaces",
-        unit=" processes",
+        **words,
         leave=False,
         disable=not notebook and not _on_terminal(),
     )

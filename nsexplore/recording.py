@@ -26,7 +26,7 @@ from .process import Completed
 from .snapshot import Snapshot
 from .views import Namespace, ProcessView
 
-__all__ = ["Recording", "RecordingError"]
+__all__ = ["Recording", "RecordingError", "system_name"]
 
 SCHEMA: Final = "nsexplore-recording"
 VERSION: Final = 1
@@ -125,7 +125,7 @@ class Recording(Renders):
         reference: Mapping[str, Namespace] = {}
         with suppress(OSError):  # no /proc
             reference = inspect(os.getpid()).namespaces
-        return cls(value, datetime.now(UTC).strftime(_TIME), _system(), note, reference)
+        return cls(value, datetime.now(UTC).strftime(_TIME), system_name(), note, reference)
 
     # -- text ---------------------------------------------------------------
 
@@ -254,7 +254,8 @@ def _text(path: str | os.PathLike[str]) -> str:
         raise RecordingError(f"is no text (UTF-8). {_ANEW}") from None
 
 
-def _system() -> str:
+def system_name() -> str:
+    """Return the kernel, its version and the architecture: ``"Linux 6.18.5 x86_64"``."""
     system = platform.uname()
     # Up to the first letter: what follows is whose build it is.
     release = re.match(r"[\d.]*\d|", system.release)

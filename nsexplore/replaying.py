@@ -10,7 +10,7 @@ from dataclasses import replace
 from errno import errorcode
 from typing import Final
 
-from .book import Book, Entry
+from .book import Book, Entry, as_oneself
 from .command import Command
 from .discovering import discover
 from .errors import StartError
@@ -238,7 +238,7 @@ def _is_refused(entry: Entry) -> bool:
     if entry.command.joins:
         return False
     try:
-        _try(entry.command)
+        _try(as_oneself(entry.command))
     except StartError as error:
         return error.step in REFUSALS
     return False

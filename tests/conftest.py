@@ -31,7 +31,7 @@ IN_CI = os.environ.get("CI") == "true"
 ENVIRONMENT = os.environ.get("NSEXPLORE_ENVIRONMENT", "")
 
 LACKING = {
-    "root": {"sub-IDs"},  # an ordinary user's: root needs none
+    "root": {"sub-IDs", "an ordinary user"},  # who has them: root needs none
     "ordinary": {"root", "sub-IDs"},
     "subids": {"root"},
     "locked-down": {"root", "sub-IDs", "user namespaces"},
@@ -56,6 +56,7 @@ def has_sub_ids() -> bool:
 
 NEEDS: dict[str, Callable[[], bool]] = {
     "root": lambda: IS_ROOT,
+    "an ordinary user": lambda: not IS_ROOT,
     "user namespaces": lambda: HAS_USER_NAMESPACES,
     "sub-IDs": has_sub_ids,
 }

@@ -13,6 +13,7 @@ from drivers.whoever import OWN_MAP
 from making_snapshots import hostile, many, zoo
 
 import nsexplore as nx
+from nsexplore.book import Book, Entry, asked
 from nsexplore.pictures import html, text
 from nsexplore.recording import Recording, RecordingError
 from nsexplore.replaying import ReplayingCommandRunner
@@ -137,6 +138,18 @@ def test_where_nothing_was_replayed_one_looks_for_oneself(tmp_path: Path) -> Non
             assert here.discover("anything").process(child.pid)
         finally:
             child.kill()
+
+
+@pytest.mark.needs("user namespaces")
+def test_who_maps_nobody_but_himself_is_not_refused(tmp_path: Path) -> None:
+    """A book that root made of such starts is no reason for anybody else to be shown its looks."""
+    own = {"id_map": nx.IDMap.rootless(os.geteuid()), "gid_map": nx.IDMap.rootless(os.getegid())}
+    execer = nx.NamespacingExecer(clone_flags=nx.CloneFlags.NEWUSER, **own)
+    asked_by_root = asked(execer.plan("/bin/true"))
+    assert asked_by_root.uid_mappings == nx.IDMap.rootless(0)
+    path = tmp_path / "book.json"
+    Recording.take(Book((Entry(asked_by_root),))).save(path)
+    assert not ReplayingCommandRunner(path).discover("none of the book").recorded
 
 
 def test_a_forged_snapshot_shows_itself() -> None:

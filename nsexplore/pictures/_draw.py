@@ -12,11 +12,13 @@ from ..book import Book
 from ..capabilities import Capabilities, CapabilitySet
 from ..command import Command
 from ..containers import Container
-from ..diagnosis import Cause, Check, Diagnosis, Evidence
+from ..diagnosis import Brief, Cause, Check, Diagnosis, Evidence
 from ..execer import NamespacingExecer
+from ..exercise import Verdict
 from ..flags import CloneFlags
+from ..hosts import Answer, Answers, Fleet
 from ..idmap import IDMap, IDMapping
-from ..kinds import NamespaceKind
+from ..kinds import Kinds, NamespaceKind
 from ..process import Completed, Process
 from ..recording import Recording
 from ..snapshot import SeenNamespace, SeenProcess, Sighting, Snapshot
@@ -28,6 +30,7 @@ from ..views import Credentials, Namespace, NamespaceID, ProcessView
 from . import (
     command,
     diagnosis,
+    hosts,
     idmap,
     process,
     recording,
@@ -36,6 +39,7 @@ from . import (
     timeline,
     translation,
     tree,
+    verdict,
     view,
 )
 from ._escape import visible
@@ -54,6 +58,7 @@ class _Picture(NamedTuple):
 _PICTURES: Final[dict[type, _Picture]] = {
     CloneFlags: _Picture(command.clone_text, command.flags_html, "Clone flags"),
     NamespaceKind: _Picture(small.kind_text, small.kind_html, "Kind of namespace"),
+    Kinds: _Picture(small.kinds_text, small.kinds_html, "Kinds of namespaces"),
     IDMapping: _Picture(small.mapping_text, small.mapping_html, "Line of an ID map"),
     IDMap: _Picture(idmap.as_text, idmap.as_html, "ID map"),
     NamespaceID: _Picture(small.id_text, small.id_html, "Identity of a namespace"),
@@ -68,6 +73,7 @@ _PICTURES: Final[dict[type, _Picture]] = {
     Process: _Picture(process.process_text, process.process_html, "Process"),
     Completed: _Picture(process.completed_text, process.completed_html, "Completed process"),
     Diagnosis: _Picture(diagnosis.as_text, diagnosis.as_html, "What the doctor found"),
+    Brief: _Picture(diagnosis.brief_text, diagnosis.brief_html, "The doctor, in three lines"),
     Check: _Picture(diagnosis.check_text, diagnosis.check_html, "Check"),
     Cause: _Picture(diagnosis.cause_text, diagnosis.cause_html, "Cause"),
     Evidence: _Picture(diagnosis.evidence_text, diagnosis.evidence_html, "Evidence"),
@@ -79,6 +85,10 @@ _PICTURES: Final[dict[type, _Picture]] = {
     Tree: _Picture(tree.as_text, tree.as_html, "Tree of namespaces"),
     Translation: _Picture(translation.as_text, translation.as_html, "Translation of an ID"),
     Step: _Picture(process.step_text, process.step_html, "Stopped start"),
+    Verdict: _Picture(verdict.as_text, verdict.as_html, "Answer to an exercise"),
+    Fleet: _Picture(hosts.fleet_text, hosts.fleet_html, "Fleet of hosts"),
+    Answers: _Picture(hosts.answers_text, hosts.answers_html, "Answers of hosts"),
+    Answer: _Picture(hosts.answer_text, hosts.answer_html, "Answer of a host"),
     Book: _Picture(recording.book_text, recording.book_html, "Book of recordings"),
     Recording: _Picture(lambda r: text(r.value), lambda r: fragment(r.value), "Recording"),
 }

@@ -6,16 +6,19 @@ from collections.abc import Iterable
 from textwrap import wrap
 from typing import Final
 
-from ..diagnosis import Cause, Check, Diagnosis, Evidence
+from ..diagnosis import Brief, Cause, Check, Diagnosis, Evidence
 from ..kinds import KINDS
 from ._escape import visible
-from ._html import Html, badge, facts, folded, join, muted, section, table, tag
+from ._html import Html, badge, escape, facts, folded, join, muted, section, table, tag
 from ._plain import columns, indent
-from ._words import error
+from ._plain import facts as plain_facts
+from ._words import error, plural
 
 __all__ = [
     "as_html",
     "as_text",
+    "brief_html",
+    "brief_text",
     "cause_html",
     "cause_text",
     "check_html",
@@ -122,6 +125,39 @@ def as_html(diagnosis: Diagnosis) -> Html:
         elif kind == "fault":
             parts.append(section(muted("nothing to fix")))
     return join(parts)
+
+
+# -- in three lines -------------------------------------------------------------
+
+
+def brief_text(brief: Brief) -> str:
+    """Return what works, what does not and why, and what to do: a line each."""
+    return "\n".join(plain_facts(_brief(brief)))
+
+
+def brief_html(brief: Brief) -> Html:
+    """Return what works, what does not and why, and what to do: a row each."""
+    (name, works), *others = _brief(brief)
+    verdict = tag("b", works, class_="nsx-ok" if brief.whole.ok else "nsx-bad")
+    rows = [(name, verdict), *((name, escape(text, _LONGEST)) for name, text in others)]
+    return section(facts("The doctor, in three lines", rows))
+
+
+def _brief(brief: Brief) -> list[tuple[str, str]]:
+    refused, todo = "nothing that namespaces need", "nothing"
+    if brief.reasons:
+        first, *rest = brief.reasons
+        more = f" (and {plural(len(rest), 'more reason')}: nx.doctor())" if rest else ""
+        refused, todo = _told(first) + more, _to_do(first)
+    return [("works", _verdict(brief.whole)), ("refused", refused), ("to do", todo)]
+
+
+def _to_do(cause: Cause) -> str:
+    if not cause.fix:
+        return "nothing helps here; there are recordings to look at"
+    if cause.kind == "rule":
+        return f"nothing is broken; instead, {cause.fix}"
+    return cause.fix if cause.by == "you" else f"ask {cause.by}: {cause.fix}"
 
 
 # -- checks ---------------------------------------------------------------------

@@ -6,11 +6,12 @@ from textwrap import wrap
 
 from ..capabilities import CapabilitySet
 from ..idmap import IDMap, IDMapping
-from ..kinds import NamespaceKind
+from ..kinds import Kinds, NamespaceKind
 from ..naming import number_name
 from ..views import Credentials, NamespaceID
 from . import idmap
-from ._html import Html, badge, code, escape, facts, section, tag
+from ._html import Html, badge, code, escape, facts, section, table, tag
+from ._kinds import kind_badge
 from ._plain import columns, indent
 from ._plain import facts as plain_facts
 from ._words import credential_rows, listed
@@ -24,6 +25,8 @@ __all__ = [
     "id_text",
     "kind_html",
     "kind_text",
+    "kinds_html",
+    "kinds_text",
     "mapping_html",
     "mapping_text",
 ]
@@ -41,11 +44,32 @@ def kind_html(kind: NamespaceKind) -> Html:
     return section(head, facts("The kind of namespace", rows))
 
 
+_COLUMNS = ("kind", "isolates", "flag", "since", "manual page")
+
+
+def kinds_text(kinds: Kinds) -> str:
+    """Return kinds of namespaces as a table, each with its sign."""
+    rows = [(f"{k.sign} {k.name}", k.isolates, k.flag_name, _since(k), k.man) for k in kinds]
+    return "\n".join(columns(rows, _COLUMNS))
+
+
+def kinds_html(kinds: Kinds) -> Html:
+    """Return kinds of namespaces as a table, each with its colour and sign."""
+    rows = (
+        (kind_badge(k.name), k.isolates, code(k.flag_name), _since(k), code(k.man)) for k in kinds
+    )
+    return section(table("kinds of namespaces", _COLUMNS, rows))
+
+
+def _since(kind: NamespaceKind) -> str:
+    return f"Linux {kind.since}"
+
+
 def _kind(kind: NamespaceKind) -> list[tuple[str, str]]:
     return [
         ("flag", f"{kind.flag_name} = {int(kind.flag):#010x}"),
         ("isolates", kind.isolates),
-        ("since", f"Linux {kind.since}"),
+        ("since", _since(kind)),
         ("man", kind.man),
     ]
 

@@ -12,9 +12,9 @@ from ..diagnosis import Check, Diagnosis
 from ..recording import Recording
 from ._frame import make_frame, wrong_type
 
-__all__ = ["diagnosis_frame"]
+__all__ = ["DIAGNOSIS", "diagnosis_frame", "diagnosis_rows"]
 
-_COLUMNS: Final = {
+DIAGNOSIS: Final = {
     "group": "string",
     "check": "string",
     "how": "string",
@@ -56,8 +56,12 @@ def diagnosis_frame(x: object) -> pd.DataFrame:
     diagnosis = x.value if isinstance(x, Recording) else x
     if not isinstance(diagnosis, Diagnosis):
         raise wrong_type(x, "a Diagnosis")
-    rows = (row for check in diagnosis.checks for row in _rows(check))
-    return make_frame(rows, _COLUMNS, x)
+    return make_frame(diagnosis_rows(diagnosis), DIAGNOSIS, x)
+
+
+def diagnosis_rows(diagnosis: Diagnosis) -> Iterator[tuple[Any, ...]]:
+    """Yield its rows."""
+    return (row for check in diagnosis.checks for row in _rows(check))
 
 
 def _rows(check: Check) -> Iterator[tuple[Any, ...]]:

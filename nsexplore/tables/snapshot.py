@@ -15,9 +15,20 @@ from ..snapshot import SeenNamespace, SeenProcess, Snapshot
 from ..views import Credentials, NamespaceID
 from ._frame import make_frame
 
-__all__ = ["changes_frame", "id_maps_of", "namespaces_of", "processes_of"]
+__all__ = [
+    "ID_MAPS",
+    "NAMESPACES",
+    "PROCESSES",
+    "changes_frame",
+    "id_maps_of",
+    "map_rows",
+    "namespace_rows",
+    "namespaces_of",
+    "process_rows",
+    "processes_of",
+]
 
-_NAMESPACES: Final = {
+NAMESPACES: Final = {
     "type": "string",
     "inode": "int64",
     "dev": "int64",
@@ -39,7 +50,7 @@ _NAMESPACES: Final = {
     "container": "string",
 }
 _IDS: Final = ("uid", "euid", "gid", "egid")
-_PROCESSES: Final = {
+PROCESSES: Final = {
     "pid": "int64",
     "ppid": "int64",
     "pid_inside": "int64",
@@ -52,7 +63,7 @@ _PROCESSES: Final = {
     "container": "string",
     **dict.fromkeys((f"{kind.name}_ns" for kind in KINDS), "Int64"),
 }
-_ID_MAPS: Final = {
+ID_MAPS: Final = {
     "inode": "int64",
     "depth": "Int64",
     "parent": "Int64",
@@ -78,9 +89,13 @@ _NONE: Final = (None,) * len(_IDS)
 
 def namespaces_of(snapshot: Snapshot) -> pd.DataFrame:
     """Return the frame behind `Snapshot.namespaces`."""
+    return make_frame(namespace_rows(snapshot), NAMESPACES, snapshot)
+
+
+def namespace_rows(snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
+    """Yield its rows."""
     name_of = _names(snapshot)
-    rows = (_namespace(seen, snapshot, name_of) for seen in snapshot.seen_namespaces)
-    return make_frame(rows, _NAMESPACES, snapshot)
+    return (_namespace(seen, snapshot, name_of) for seen in snapshot.seen_namespaces)
 
 
 def _namespace(
@@ -119,35 +134,37 @@ def _namespace(
 
 def processes_of(snapshot: Snapshot) -> pd.DataFrame:
     """Return the frame behind `Snapshot.processes`."""
+    return make_frame(process_rows(snapshot), PROCESSES, snapshot)
+
+
+def process_rows(snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
+    """Yield its rows."""
     name_of, inside_of = _names(snapshot), _inside(snapshot)
     kinds = [kind.name for kind in KINDS]
-    rows = []
     for process in snapshot.seen_processes:
         namespaces, credentials = process.namespaces, process.credentials
-        rows.append(
-            (
-                process.pid,
-                process.ppid,
-                process.nspid[-1] if process.nspid else process.pid,
-                _unicode(process.comm),
-                _unicode(process.command),
-                process.threads,
-                *_ids(credentials),
-                name_of(credentials.euid if credentials else None),
-                *inside_of(namespaces.get("user"), credentials),
-                _container(process),
-                *(_inode(namespaces.get(kind)) for kind in kinds),
-            )
+        yield (
+            process.pid,
+            process.ppid,
+            process.nspid[-1] if process.nspid else process.pid,
+            _unicode(process.comm),
+            _unicode(process.command),
+            process.threads,
+            *_ids(credentials),
+            name_of(credentials.euid if credentials else None),
+            *inside_of(namespaces.get("user"), credentials),
+            _container(process),
+            *(_inode(namespaces.get(kind)) for kind in kinds),
         )
-    return make_frame(rows, _PROCESSES, snapshot)
 
 
 def id_maps_of(snapshot: Snapshot) -> pd.DataFrame:
     """Return the frame behind `Snapshot.id_maps`."""
-    return make_frame(_map_lines(snapshot), _ID_MAPS, snapshot)
+    return make_frame(map_rows(snapshot), ID_MAPS, snapshot)
 
 
-def _map_lines(snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
+def map_rows(snapshot: Snapshot) -> Iterator[tuple[Any, ...]]:
+    """Yield its rows."""
     for seen in snapshot.seen_namespaces:
         whose = (seen.id.ino, snapshot.depth(seen.id), _inode(seen.namespace.parent))
         for name, id_map in (("uid", seen.uid_map), ("gid", seen.gid_map)):

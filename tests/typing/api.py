@@ -46,6 +46,7 @@ def acts() -> Iterator[int]:
     nx.NamespacingExecer(max_uid="33")  # type: ignore[arg-type]
     command = execer.plan("/bin/sleep", b"60", stdin=None, env={"A": "b"}, cwd="/")
     assert_type(command, nx.Command)
+    assert_type(command.as_shell(), str)
     assert_type(command.uid_mappings, nx.IDMap | None)
     assert_type(command.credential, nx.Credential | None)
     assert_type(execer.exec("/bin/true"), int)
@@ -143,3 +144,24 @@ def exploring() -> None:
     explorer = nx.explore(max_uid=65535)
     assert_type(explorer, nx.Explorer)
     assert_type(explorer.run(), bool)
+
+
+def exercises() -> None:
+    def judge(answer: object) -> str:
+        return "" if answer == 8 else "count them"
+
+    verdict = nx.check(nx.Exercise("mine.1", "a number", judge, "there are eight"), 8)
+    assert_type(verdict, nx.Verdict)
+    assert_type(nx.check("uts.1").right, bool | None)
+    nx.Exercise("mine.2", "a number", len, "")  # type: ignore[arg-type]
+
+
+def many_machines(client: object) -> None:
+    hosts = nx.fleet(client, timeout=5)
+    assert_type(hosts, nx.Fleet)
+    snapshots = hosts.discover()
+    assert_type(snapshots["one"], nx.Snapshot)
+    assert_type(snapshots.namespaces, pd.DataFrame)
+    assert_type(hosts.run("id", max_uid=65535)["one"].returncode, int)
+    for answer in hosts.asking.doctor():
+        assert_type(answer.seconds, float)
