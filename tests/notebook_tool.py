@@ -5,6 +5,7 @@ recordings that the notebook shows where nothing can be started.
 
 python tests/notebook_tool.py                    # all notebooks
 python tests/notebook_tool.py notebooks/01-….ipynb
+python tests/notebook_tool.py --format           # put in order only: what make format does
 
 To be run after a change of a notebook, or of what the package shows.
 """
@@ -80,7 +81,24 @@ def execute(path: Path, *, record: bool = True) -> None:
     path.write_text(text(normalised(notebook)), encoding="utf-8")
 
 
+def put_in_order(path: Path) -> None:
+    """Save a notebook without anything that is not its own; run nothing."""
+    tidy = text(normalised(nbformat.read(path, as_version=4)))
+    if tidy != path.read_text(encoding="utf-8"):
+        path.write_text(tidy, encoding="utf-8")
+
+
+def main(argv: list[str]) -> None:
+    """Run the notebooks, or put them in order."""
+    only_format = "--format" in argv
+    named = [Path(word) for word in argv if word != "--format"]
+    for path in named or sorted(NOTEBOOKS.glob("*.ipynb")):
+        if only_format:
+            put_in_order(path)
+        else:
+            execute(path)
+            print(f"saved {path}")
+
+
 if __name__ == "__main__":
-    for chosen in map(Path, sys.argv[1:]) if sys.argv[1:] else sorted(NOTEBOOKS.glob("*.ipynb")):
-        execute(chosen)
-        print(f"saved {chosen}")
+    main(sys.argv[1:])
