@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-NOTEBOOK ?= notebooks/01-first-namespaces.ipynb
+NOTEBOOK ?= notebooks/00-index.ipynb
 ARGS ?=
 ENVIRONMENT ?= ordinary
 
@@ -15,7 +15,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo show lab test test-as lint format bench bench-ls bench-explore pictures wheel clean
+.PHONY: help demo show lab test test-as lint format bench bench-ls bench-explore pictures bench-course site wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,8 +33,8 @@ show: $(VENV)/.lab ## The first half of demo: run a process, print its tables, a
 		$(BIN)/nsexplore plan --rootless -- id; code=$$?; \
 	fi; exit $$code
 
-lab: $(VENV)/.lab ## The second half of demo: JupyterLab on the first notebook, until Ctrl-C
-	@[ "$$(id -u)" = 0 ] || echo "This notebook wants root: to others it shows recordings. notebooks/10-why-not.ipynb runs for everybody."
+lab: $(VENV)/.lab ## The second half of demo: JupyterLab on the index of the course, until Ctrl-C
+	@[ "$$(id -u)" = 0 ] || echo "Most notebooks want root: to others they show recordings. 10-why-not.ipynb runs for everybody."
 	@$(BIN)/nsexplore lab $(NOTEBOOK)
 
 test: $(VENV)/.test ## Set everything up and run all tests (ARGS="-k name" for some)
@@ -49,9 +49,10 @@ lint: $(VENV)/.test ## Check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(VENV)/.test ## Put the code in order
+format: $(VENV)/.test ## Put the code and the notebooks in order
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(BIN)/python tests/notebook_tool.py --format
 
 bench: $(VENV)/.test ## Measure the starts side by side with Go's
 	$(BIN)/python benchmarks/run.py $(ARGS)
@@ -65,6 +66,12 @@ bench-explore: $(VENV)/.test ## Measure the explorer in a kernel and in a browse
 pictures: $(VENV)/.test ## Take the README's picture of the explorer anew, in a browser
 	$(BIN)/python -m pytest -q tests/test_explorer_browser.py -k flips
 	cp .artifacts/notebooks/explorer-readme.png docs/explorer.png
+
+bench-course: $(VENV)/.test ## Measure how long the notebooks take, one after the other
+	$(BIN)/python tests/whole_course.py
+
+site: $(VENV)/.test ## The course as pages to read without running it, in build/site
+	$(BIN)/python docs/make_site.py
 
 wheel: $(VENV)/.test ## Build the sdist and the wheel into dist/
 	$(BIN)/python -m build
