@@ -7,10 +7,10 @@ nothing from elsewhere; nothing is needed from a network to make or to read them
 
 from __future__ import annotations
 
+import argparse
 import html
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import nbformat
@@ -106,5 +106,7 @@ def code_colours() -> str:
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1]) if sys.argv[1:] else ROOT / "build" / "site"
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "build" / "site")
+    target = parser.parse_args().folder
     print(f"{len(make(target))} pages; begin with {target / 'index.html'}")

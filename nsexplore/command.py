@@ -160,13 +160,13 @@ class Command(Renders):
 
         Notes
         -----
-        What differs: stdin, stdout, stderr and the process group are the shell's. So is the
-        environment, where none is given. ``argv[0]`` is the program's path. PID 1 dies with
-        unshare, unless the command is detached; what enters, or is in no PID namespace of its
-        own, need not die with anybody. Where unshare waits for the program and SIGKILL ends that,
-        the exit status is 1. Who enters, as root, where setgroups is denied drops its
-        supplementary groups. With ``propagation="slave"`` and `mount_proc`, the /proc below the
-        new one becomes private.
+        What differs: stdin, stdout, stderr, the process group and ignored signals are the
+        shell's. So is the environment, where none is given. ``argv[0]`` is the program's path.
+        PID 1 dies with unshare, unless the command is detached; what enters, or is in no PID
+        namespace of its own, need not die with anybody. Where unshare waits for the program and
+        SIGKILL ends that, the exit status is 1. Who enters, as root, where setgroups is denied
+        drops its supplementary groups. With ``propagation="slave"`` and `mount_proc`, the /proc
+        below the new one becomes private.
 
         Examples
         --------

@@ -111,7 +111,7 @@ def inside(
     """
     with Descriptors() as files:
         found = find(target, _kinds(types), files)
-        joins = _in_order(found.joins)
+        joins = _in_order(found)
         if command_runner is None and any(join.fd < 0 for join in joins):
             raise ValueError(
                 "the target is shown from a recording, so there is nothing to enter here;"
@@ -196,26 +196,26 @@ _ORDER: Final = {kind.name: (kind.name == "mnt", place) for place, kind in enume
 """Within what one user namespace allows, mounts last: what is looked for by path is theirs."""
 
 
-def _in_order(joins: Iterable[Join]) -> tuple[Join, ...]:
+def _in_order(found: Found) -> tuple[Join, ...]:
     """Return them in the order in which each can be entered.
 
     setns(2) wants CAP_SYS_ADMIN in the user namespace that owns what is entered. Who enters a
     user namespace has that there and below, and nowhere else any more.
     """
-    first = sorted(joins, key=lambda join: _ORDER[join.kind])
+    first = sorted(found.joins, key=lambda join: _ORDER[join.kind])
     users = [join for join in first if join.kind == "user"]
     if not users:
         return tuple(first)
     gained = NamespaceID(users[0].dev, users[0].ino)
-    after = [join for join in first if join.kind != "user" and _is_owned_by(join, gained)]
+    after = [join for join in first if join.kind != "user" and _is_owned_by(join, gained, found)]
     before = [join for join in first if join.kind != "user" and join not in after]
     return (*before, *users, *after)
 
 
-def _is_owned_by(join: Join, user: NamespaceID) -> bool:
+def _is_owned_by(join: Join, user: NamespaceID, found: Found) -> bool:
     """Whether a user namespace, or one below it, owns a namespace."""
-    if join.fd < 0:  # recorded: all that a process was started in belongs to the same
-        return True
+    if join.fd < 0:  # of a recorded process, which is in no namespace below its own
+        return found.owners.get(join.kind) == user
     with Descriptors() as files:
         kind: str = join.kind
         fd: int | None = join.fd

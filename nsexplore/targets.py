@@ -33,10 +33,13 @@ class Found:
         One of each kind, but those in which this process is.
     maps : tuple of str or None
         uid_map, gid_map and setgroups of the user namespace among them; None: not known.
+    owners : dict of str to NamespaceID or None
+        By kind, of what is shown from a recording, where nobody can be asked.
     """
 
     joins: list[Join] = field(default_factory=list)
     maps: tuple[str, str, str] | None = None
+    owners: dict[str, NamespaceID | None] = field(default_factory=dict)
 
 
 def find(target: Any, kinds: tuple[str, ...] | None, files: Descriptors) -> Found:
@@ -112,6 +115,7 @@ def _of_recording(target: Any, kinds: tuple[str, ...] | None, found: Found) -> I
             own = _our_own(kind)
             yield Join(kind, own.dev, own.ino, "ours")
         else:
+            found.owners[kind] = seen.owner
             yield Join(kind, seen.dev, seen.ino, "a recording", -1)
     if view.uid_map is not None and view.gid_map is not None:
         found.maps = str(view.uid_map), str(view.gid_map), view.setgroups or ""

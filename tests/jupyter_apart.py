@@ -6,7 +6,9 @@ import os
 import uuid
 from pathlib import Path
 
-_MARK = "NSEXPLORE_TEST_RUN"
+MARK = "NSEXPLORE_TEST_RUN"
+"""The variable that everything which a test starts inherits."""
+
 _FOLDERS = {
     "IPYTHONDIR": "ipython",
     "JUPYTER_CONFIG_DIR": "config",
@@ -27,13 +29,13 @@ def apart(folder: Path) -> dict[str, str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     env.update({name: str(folder / below) for name, below in _FOLDERS.items()})
     env["JUPYTER_PREFER_ENV_PATH"] = "1"
-    env[_MARK] = uuid.uuid4().hex
+    env[MARK] = uuid.uuid4().hex
     return env
 
 
 def still_running(env: dict[str, str]) -> dict[int, str]:
     """Return the PIDs and command lines of all processes that were started in the environment."""
-    mark = f"{_MARK}={env[_MARK]}".encode()
+    mark = f"{MARK}={env[MARK]}".encode()
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:

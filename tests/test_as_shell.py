@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from conftest import eventually
 from drivers.whoever import OWN_MAP, ROOTLESS
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from jupyter_apart import MARK, still_running
 
 import nsexplore as nx
 from nsexplore.cli import main
@@ -36,7 +38,7 @@ PROBE = r"""
 echo uid_map: $(cat /proc/self/uid_map)
 echo gid_map: $(cat /proc/self/gid_map)
 echo setgroups: $(cat /proc/self/setgroups)
-grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp|Sig[A-Z][a-z])' /proc/self/status
+grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp|SigPnd|SigBlk|SigCgt)' /proc/self/status
 grep -E '^NSpid' /proc/self/status | wc -w
 for kind in user pid mnt net ipc uts cgroup time; do readlink /proc/self/ns/$kind; done
 test $$ = 1 && echo init
@@ -50,18 +52,12 @@ exit 7
 
 
 @pytest.fixture
-def no_sleeper() -> Iterator[None]:
+def no_sleeper(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail a test that leaves the process that holds a user namespace."""
+    mark = {MARK: uuid.uuid4().hex}
+    monkeypatch.setenv(MARK, mark[MARK])
     yield
-    assert eventually(lambda: not sleepers()), f"left: {sleepers()}"
-
-
-def sleepers() -> list[str]:
-    """Return the processes of this session that hold a user namespace."""
-    done = subprocess.run(
-        ["ps", "-o", "pid=,args=", "-s", str(os.getsid(0))], capture_output=True, text=True
-    )
-    return [line for line in done.stdout.splitlines() if "sleep infinity" in line]
+    assert eventually(lambda: not still_running(mark)), f"left: {still_running(mark)}"
 
 
 def pasted(command: nx.Command, shell: str, **options: Any) -> subprocess.CompletedProcess[str]:

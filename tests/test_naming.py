@@ -122,6 +122,18 @@ def test_a_notebook_shows_symbols_in_our_tables(formats: DisplayFormatter) -> No
     assert "user:#1" in formats.format(frame)[0]["text/html"]
 
 
+def test_a_namespace_keeps_its_kind_where_the_column_of_kinds_is_left_out(
+    formats: DisplayFormatter,
+) -> None:
+    """Whether the kinds are a column or the index."""
+    frame = nx.discover(progress=False).namespaces
+    shown = formats.format(frame.loc[frame["type"] == "net", ["inode"]])[0]["text/plain"]
+    assert "net:#" in shown
+    assert "user:#" not in shown
+    shown = formats.format(nx.namespaces_frame(os.getpid()).reset_index(drop=True)[["inode"]])[0]
+    assert [kind.name for kind in nx.KINDS if f"{kind.name}:#1" not in shown["text/plain"]] == []
+
+
 def test_a_notebook_shows_other_tables_as_they_are(formats: DisplayFormatter) -> None:
     """And ours, once the mode is left."""
     ours = nx.namespaces_frame(os.getpid())

@@ -4,92 +4,94 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from ..command import Command
 from ..errors import IDMapError
-from ..exercise import Exercise, is_one
+from ..exercise import Exercise, brief, is_one, is_set
 from ..idmap import IDMap
+from ..process import Completed
 
 __all__ = ["EXERCISES"]
 
-_ROOT: Final = 70000
-_SAME: Final = (1000, 1999)
+_WANTED: Final = {0: 70000} | {inside: 299999 + inside for inside in range(1, 1000)} | {1000: 1000}
 
 
 def _is_the_map(answer: Any) -> str:
-    """Judge a map: root is `_ROOT` outside, a range stays itself, and nothing else."""
+    """Judge a map: it has the IDs that are wanted, each where it belongs, and no other."""
+    if isinstance(answer, Command | Completed):
+        return "the map alone is asked for, what id_map= is given"
     if not isinstance(answer, IDMap):
-        return f"an IDMap is asked for, as in nx.IDMap([(0, 1, 1)]); this is {answer!r:.80}"
+        return f"an nx.IDMap is asked for; this is {brief(answer)}"
     try:
         answer.validate()
     except IDMapError as error:
-        return f"the kernel would not take it: {error}"
-    root = answer.to_host(0)
-    if root is None:
-        return "no line has ID 0 inside, so there is no root; the first number counts inside"
-    if root != _ROOT:
-        return f"root inside is {root} outside"
-    for number in _SAME:
-        if (outside := answer.to_host(number)) is None:
-            return f"ID {number} does not exist inside"
-        if outside != number:
-            return f"ID {number} does not stay itself: it is {outside} outside"
-    wanted = 1 + _SAME[1] - _SAME[0] + 1
-    if (size := sum(line.size for line in answer)) > wanted:
-        return f"{size} IDs exist inside, which is {size - wanted} too many"
-    # No more than that, and both ends as they should be: a gap between them is left.
-    gap = next((i for i in range(_SAME[0], _SAME[1] + 1) if answer.to_host(i) != i), None)
-    return "" if gap is None else f"ID {gap} does not stay itself, though the first and last do"
+        return f"nobody may write that: {error}"
+    if answer.to_container(0) == _WANTED[0]:
+        return "the columns are the other way round: a line begins with the ID inside"
+    for inside, outside in _WANTED.items():
+        if (found := answer.to_host(inside)) != outside:
+            where = "has no number" if found is None else f"is {found}"
+            return f"{inside} inside {where} outside; count the IDs of the line it belongs to"
+    if more := sum(line.size for line in answer) - len(_WANTED):
+        return f"those IDs are right, but they are not the only ones with a number: {more} too many"
+    return ""
 
 
 EXERCISES: Final = (
     Exercise(
         "users.1",
-        "the UID outside, a number",
+        "a UID, as a number",
         is_one(
-            1000,
+            42,
             {
-                200050: "the first line has 50 IDs: which is the last of them?",
-                50: "that is its number inside",
-                65534: "it would be shown as that inside, if it had no number there",
-                1050: "the second number of a line is what its first ID is outside",
+                65534: "that is shown for an ID without a number inside; look at the range of the"
+                " line once more",
+                900042: "that is what stat shows out here",
+                0: "root inside is the first ID of the range outside, and that is another one",
+                43: "both ranges begin with their first ID: 0 is 900000",
             },
-            "in which of the two lines is 50, and at which place in it?",
+            "which line of the map has 900042 on its outer side, and at which place of the range?",
         ),
-        "the first line ends with 49, so 50 is the first ID of the second line, which begins at"
-        " 1000 outside",
+        "the line is 0 900000 1000: 900042 is 42 after its beginning outside, so inside, too",
     ),
     Exercise(
         "users.2",
-        "the UID out here, a number",
+        "a UID, as a number",
         is_one(
-            100503,
+            900520,
             {
-                503: "that is its number in the outer one; and out here?",
-                100003: "that is UID 3 of the outer one; where does the inner map send it first?",
-                3: "that is its number in the inner one, where we began",
+                520: "that is who it is in box; one map is still to come",
+                900020: "that is who UID 20 of box is; but it is a namespace further in, where 0"
+                " is 500 of box",
+                20: "that is who it is in its own user namespace",
+                500: "that is root of its user namespace, as box sees it",
+                900500: "that would be root of its user namespace; it runs as UID 20",
+                65534: "at each step there is a line that has it, so it has a number outside",
             },
-            "take one map after the other, the inner one first",
+            "first from its own user namespace to box, by the line 0 500 100; then from box to"
+            " outside, by the other map",
         ),
-        "3 is 503 in the outer one, and 503 is 100503 out here",
+        "20 is 520 in box, and 520 of box is 900520 outside: one line after the other",
     ),
     Exercise(
         "users.3",
-        "the name of the error, as a string",
-        is_one(
-            "EINVAL",
+        "a set of words from the list",
+        is_set(
+            frozenset({"setuid", "map"}),
             {
-                "EPERM": "it has CAP_SETUID there, so nobody forbids it; what is wrong with 5000?",
-                "EACCES": "no file is opened, and no permission is missing; what is wrong with"
-                " 5000?",
-                "Invalid argument": "these are the words; the name of the error begins with E",
+                "chown": "the file and 999 both have a number in box, so its root may",
+                "hostname": "box has a UTS namespace of its own: who owns that?",
+                "mount": "it was done when box started, in mounts that its user namespace owns",
             },
-            "section 7 shows the words that go with it",
+            "that is not all of it: ask of each ID whether it has a number there, and of each map"
+            " whether it was written already",
         ),
-        "5000 has no mapping, so in this user namespace it is no UID at all: an invalid argument",
+        "there is no UID 1000 in box (EINVAL), and a map is written once (EPERM); the rest is"
+        " about things that the user namespace of box owns, or whose owners it maps",
     ),
     Exercise(
         "users.4",
-        "an IDMap with 1001 IDs inside",
+        "an nx.IDMap",
         _is_the_map,
-        "one line for root, one for the others; what no line has does not exist inside",
+        "three lines, of one, of 999 and of one ID; neither inside nor outside do any two overlap",
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..exercise import Exercise, is_one, is_set
+from ..exercise import Exercise, brief, is_one, is_set
 from ..flags import CloneFlags
 from ..process import Completed
 
@@ -16,7 +16,7 @@ _HOSTNAME: Final = "meadow"
 def _is_alone(answer: Any) -> str:
     """Judge a command that was run in a new UTS namespace, and in no other new one."""
     if not isinstance(answer, Completed):
-        return f"what run() returns is asked for, a Completed; this is {answer!r:.80}"
+        return f"what run() returns is asked for, a Completed; this is {brief(answer)}"
     new = answer.command.clone_flags
     if CloneFlags.NEWUTS not in new:
         return "its UTS namespace is not a new one: whose hostname has it set, then?"

@@ -37,8 +37,15 @@ def show_stably(frame: pd.DataFrame) -> None:
     formatters["text/html"].for_type(pd.DataFrame, _html)
 
 
+_kind_of: dict[int, str] = {}
+"""The kinds of the inodes in frames, whose column ``type`` may be left out when they are shown."""
+
+
 def _note(frame: pd.DataFrame) -> None:
-    """Tell the namespaces apart by an ID that a choice of columns may leave out."""
+    """Keep what a choice of columns may leave out: the kinds, and the IDs that tell apart."""
+    if "inode" in frame.columns:
+        inodes = zip(frame["inode"], _kinds(frame), strict=True)
+        _kind_of.update((int(inode), kind) for inode, kind in inodes if not pd.isna(inode))
     unique = next((frame[name] for name in ("unique_id", "id") if name in frame.columns), None)
     if unique is None or "inode" not in frame.columns:
         return
@@ -80,7 +87,9 @@ def _kinds(frame: pd.DataFrame) -> list[str]:
         return [*map(str, frame["type"])]
     if frame.index.name == "type":
         return [*map(str, frame.index)]
-    return ["user"] * len(frame)
+    if "inode" in frame.columns:
+        return [_kind_of.get(-1 if pd.isna(i) else int(i), "user") for i in frame["inode"]]
+    return ["user"] * len(frame)  # ID maps and rights are about those
 
 
 def _cell(column: str, kind: str, cell: Any) -> Any:

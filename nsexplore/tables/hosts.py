@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby, islice
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -115,6 +117,18 @@ def diagnoses_of(diagnoses: Mapping[str, Diagnosis]) -> pd.DataFrame:
     return _together(diagnoses, diagnosis_rows, DIAGNOSIS)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from walking millions of cells, again and again, for cycles."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _together(
     values: Mapping[str, Any],
     rows_of: Callable[[Any], Iterable[Sequence[Any]]],
@@ -129,7 +143,8 @@ def _together(
                 index.append((host, number))
                 yield row
 
-    frame = make_frame(rows(), dtypes, *list(values.values())[:1])
+    with _uncollected():
+        frame = make_frame(rows(), dtypes, *list(values.values())[:1])
     names = [encodable(host) for host, _ in index]
     frame.index = pd.MultiIndex.from_arrays(
         [pd.array(names, dtype="string"), [number for _, number in index]], names=["host", "row"]
