@@ -15,7 +15,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo show lab test test-as lint format bench bench-ls bench-explore pictures bench-course site wheel clean
+.PHONY: help demo show lab test test-as lint format bench bench-ls bench-explore bench-hosts pictures bench-course site wheel clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench-ls: $(VENV)/.test ## Measure discovery side by side with lsns
 
 bench-explore: $(VENV)/.test ## Measure the explorer in a kernel and in a browser
 	$(BIN)/python benchmarks/explorer.py $(ARGS)
+
+bench-hosts: $(VENV)/.test ## Measure the merging of a thousand hosts
+	$(BIN)/python benchmarks/hosts.py $(ARGS)
 
 pictures: $(VENV)/.test ## Take the README's picture of the explorer anew, in a browser
 	$(BIN)/python -m pytest -q tests/test_explorer_browser.py -k flips
