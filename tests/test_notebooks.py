@@ -16,7 +16,7 @@ from typing import Any
 import nbformat
 import notebook_tool
 import pytest
-from conftest import eventually
+from conftest import eventually, need
 from jupyter_apart import apart, still_running
 from nbval.plugin import find_comment_markers, get_sanitize_patterns
 
@@ -179,7 +179,11 @@ LOCKED_DOWN = Path(__file__).with_name("locked_down.py")
 
 @pytest.fixture(scope="module")
 def locked_down(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Any]:
-    """Return what runs a notebook, beside its recordings, where nothing can be started."""
+    """Return what runs a notebook, beside its recordings, where nothing can be started.
+
+    For root, who has recorded them: the others run them as they are, in `environments`.
+    """
+    need("root")
     folder = tmp_path_factory.mktemp("locked") / "notebooks"
     shutil.copytree(notebook_tool.NOTEBOOKS, folder)
     run = (
