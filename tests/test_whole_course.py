@@ -114,7 +114,8 @@ def test_what_is_left_behind_is_found(tmp_path: Path) -> None:
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), folder / "leaves.ipynb")
     (tmp_path / "tmp").mkdir()
     program = [sys.executable, Path(__file__).with_name("whole_course.py"), folder]
-    env = apart(tmp_path / "jupyter")
+    env = apart(tmp_path / "jupyter") | {"TMPDIR": str(tmp_path / "own")}
+    (tmp_path / "own").mkdir()
     done = subprocess.run(
         [*ALONE, *program], env=env, stdout=subprocess.PIPE, text=True, check=True, timeout=100
     )
