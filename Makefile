@@ -35,6 +35,7 @@ show: $(VENV)/.lab ## The first half of demo: run a process, print its tables, a
 
 lab: $(VENV)/.lab ## The second half of demo: JupyterLab on the index of the course, until Ctrl-C
 	@[ "$$(id -u)" = 0 ] || echo "Most notebooks want root: to others they show recordings. 10-why-not.ipynb runs for everybody."
+	@$(BIN)/jupyter trust notebooks/*.ipynb >/dev/null  # or the saved pictures show as plain text
 	@$(BIN)/nsexplore lab $(NOTEBOOK)
 
 test: $(VENV)/.test ## Set everything up and run all tests (ARGS="-k name" for some)

@@ -66,7 +66,8 @@ def test_the_install_steps_work_in_a_clean_environment(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
     env = {**os.environ, "PATH": f"{venv / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": ""}
-    env |= {"JUPYTER_CONFIG_DIR": str(tmp_path / "config"), "PIP_ROOT_USER_ACTION": "ignore"}
+    env["PIP_ROOT_USER_ACTION"] = "ignore"
+    env |= {f"JUPYTER_{place}_DIR": str(tmp_path / place) for place in ("CONFIG", "DATA")}
     install = [venv / "bin" / "pip", "install", "-q", "-r", BINDER / "requirements.txt"]
     for step in (install, [BINDER / "postBuild"]):
         done = subprocess.run(

@@ -30,10 +30,15 @@ NOTEBOOKS = sorted(notebook_tool.NOTEBOOKS.glob("*.ipynb"))
 REFRESH = "the notebook and the package disagree; if the package is right: python {} {}"
 
 INDEX = notebook_tool.NOTEBOOKS / "00-index.ipynb"
+FLEET = notebook_tool.NOTEBOOKS / "12-many-machines.ipynb"
+"""It asks a cluster, which it starts wherever it runs: nothing in it is recorded or replayed."""
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-each_but_the_index = pytest.mark.parametrize(
-    "path", [path for path in NOTEBOOKS if path != INDEX], ids=lambda path: path.stem
+each_but_the_fleet = pytest.mark.parametrize(
+    "path", [path for path in NOTEBOOKS if path != FLEET], ids=lambda path: path.stem
+)
+each_with_recordings = pytest.mark.parametrize(
+    "path", [path for path in NOTEBOOKS if path not in (INDEX, FLEET)], ids=lambda path: path.stem
 )
 
 BY_FILE = ("--nbval-sanitize-with", str(SANITIZER))
@@ -173,6 +178,8 @@ SHOWS = re.compile(
     'aria-label="(?:Process|Completed process|Stopped start|Timeline|Recording|Tree of namespaces'
     '|Translation of an ID)"|<th>recorded on '
 )
+PLAIN = "plain engines: they all see this one machine"
+SHOWN = re.compile(r"^ *(?:print\()?shown\(", re.MULTILINE)
 MARK = re.compile(r"recorded on \d{4}-\d\d-\d\d")
 LOCKED_DOWN = Path(__file__).with_name("locked_down.py")
 
@@ -219,7 +226,7 @@ def printed(cell: nbformat.NotebookNode) -> dict[str, list[str]]:
     return found
 
 
-@each_notebook
+@each_but_the_fleet
 def test_a_notebook_runs_where_nothing_can_be_started(
     path: Path, locked_down: Callable[[Path], Any]
 ) -> None:
@@ -243,6 +250,25 @@ def test_a_notebook_runs_where_nothing_can_be_started(
     assert marked >= 8 or path == INDEX  # which only looks
 
 
+def test_a_fleet_is_asked_where_nothing_can_be_started(locked_down: Callable[[Path], Any]) -> None:
+    """Of plain engines, without an error; each cell with what they have answered says so."""
+    marked = 0
+    for cell in code_cells(locked_down(FLEET)):
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr"
+        if SHOWN.search(cell.source):
+            assert PLAIN in "".join(printed(cell)["text/plain"]), cell.source
+            marked += 1
+    assert marked >= 8
+
+
+def test_a_fleet_that_was_saved_is_of_machines_that_differ() -> None:
+    """Where there are namespaces, no cell says that its engines are plain ones."""
+    cells = code_cells(nbformat.read(FLEET, as_version=4))
+    assert not [cell.source for cell in cells if PLAIN in str(cell.outputs)]
+
+
 @each_notebook
 @pytest.mark.needs("an ordinary user")  # as root they are compared, too
 def test_a_notebook_runs_for_whoever_we_are(path: Path, tmp_path: Path) -> None:
@@ -262,7 +288,7 @@ def test_a_notebook_runs_for_whoever_we_are(path: Path, tmp_path: Path) -> None:
             assert output.get("name") != "stderr"
 
 
-@each_notebook
+@each_but_the_fleet
 def test_a_recording_shows_what_is_saved_in_the_notebook(
     path: Path, locked_down: Callable[[Path], Any]
 ) -> None:
@@ -281,7 +307,7 @@ def test_a_recording_shows_what_is_saved_in_the_notebook(
         assert words(here) == words(there) or ASKS.search(here.source)
 
 
-@each_but_the_index
+@each_with_recordings
 def test_the_recordings_of_a_notebook_are_a_book(path: Path) -> None:
     """Sound, without any folder of the machine that it was made on."""
     book = notebook_tool.NOTEBOOKS / "recordings" / f"{path.stem}.json"

@@ -18,5 +18,6 @@ PARTS: Final = {
     "machine": "09-the-whole-machine",
     "doctor": "10-why-not",
     "container": "11-build-a-container",
+    "hosts": "12-many-machines",
 }
 """The modules of this package, in the order of the course, and the notebooks they belong to."""

@@ -65,8 +65,9 @@ class Snapshots(Answers[Snapshot]):
         """Return host IDs to which more than one user namespace maps, on one host or on several.
 
         Who shares files between two such hosts (NFS, a volume), shares them between the users
-        in there as well. The IDs are as each host counts them; the hosts' own initial user
-        namespaces, which have all IDs, do not count.
+        in there as well. The IDs are as each host counts them; a user namespace whose parent
+        is not seen does not count: the host's initial one, which has all IDs, and the one that an
+        engine lives in itself.
 
         Returns
         -------
