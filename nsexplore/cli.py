@@ -232,7 +232,12 @@ def _start_and_wait(
             _tell(options, "given", start)
             if not options.json and not options.quiet and options.show:
                 _say("--- the command's own output")
-            process = start.finish()
+            try:
+                process = start.finish()
+            except StartError:
+                if foreground.ended_by is None:
+                    raise
+                return SIGNALLED + foreground.ended_by
             record.update(pid=process.pid, birth=process.birth, timeline=process.timeline)
             timed_out = _wait(options, process, record)
         code = process.wait() if foreground.ended_by is None else -foreground.ended_by

@@ -77,6 +77,12 @@ class Foreground:
     # below talk to the pidfd, and take no lock.
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        if self._start.state != "exec'd":
+            # There is no command yet that could handle it, and a signal that waits for PID 1
+            # of a PID namespace is dropped when that has none of our handlers any more.
+            self.ended_by = number
+            self._kill()
+            return
         at_the_terminal = self._terminal >= 0 and number in _KEYS
         if not at_the_terminal:
             self._send(number)

@@ -41,13 +41,15 @@ class _Numbers:
         self._seen: dict[str, dict[int, int]] = {}
         self._last: dict[str, int] = {}
         self._unique: dict[tuple[str, int], int] = {}
+        self._own: dict[str, int] = {}
         for kind in KINDS:
             with suppress(OSError):
-                self.note_ours(kind.name, os.stat(f"/proc/self/ns/{kind.name}").st_ino)
-        self.note_ours(_PID, os.getpid())
+                self._own[kind.name] = os.stat(f"/proc/self/ns/{kind.name}").st_ino
+        for name, number in {**self._own, _PID: os.getpid()}.items():
+            self.note_ours(name, number)
         for name, numbers in _recorders.items():
             for number in numbers:
-                self.note_ours(name, number)
+                self.note_recorders(name, number)
 
     def of(self, kind: str, number: int) -> int:
         seen = self._seen.setdefault(kind, {})
@@ -64,6 +66,12 @@ class _Numbers:
         self._seen.setdefault(kind, {})[number] = 1
         self._last.setdefault(kind, 1)
 
+    def note_recorders(self, kind: str, number: int) -> None:
+        # What has our inode is another machine's, then: the lowest free ones are given out.
+        if self._own.get(kind) not in (None, number):
+            self._seen[kind].pop(self._own[kind], None)
+        self.note_ours(kind, number)
+
 
 _PID: Final = "PID"
 
@@ -78,7 +86,7 @@ def recorded_by(namespaces: Mapping[str, Namespace | NamespaceID], pid: int | No
     for name, number in [*found, *([(_PID, pid)] if pid is not None else [])]:
         _recorders.setdefault(name, set()).add(number)
         if _numbers is not None:
-            _numbers.note_ours(name, number)
+            _numbers.note_recorders(name, number)
 
 
 def stable(on: bool = True) -> None:

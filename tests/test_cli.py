@@ -24,12 +24,15 @@ from urllib.request import urlopen
 
 import pytest
 from conftest import eventually, need
+from drivers.whoever import OWN_MAP
 from ordinary_user import as_ordinary_user
 
 import nsexplore
+import nsexplore as nx
 import nsexplore._spawn  # for as_ordinary_user, as the next one
 import nsexplore.foreground
 from nsexplore.cli import main
+from nsexplore.foreground import Foreground
 from nsexplore.jsonable import jsonable
 from nsexplore.lab import has_screen
 from nsexplore.options import parser
@@ -417,6 +420,19 @@ def test_ctrl_c_ends_a_command_that_has_no_handler(terminal: Callable[..., Termi
     assert eventually(lambda: count(marker) == 2, 20)
     here.type(CTRL_C)
     assert here.process.wait(20) == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_execve_is_not_lost(number: signal.Signals):
+    """What is not the command yet has our handlers: it would be taken for one that is prepared."""
+    with nx.NamespacingExecer(**OWN_MAP).step("/bin/sleep", "60") as start:
+        while start.state != "released":
+            start.next()
+        with Foreground(start) as foreground:
+            os.kill(os.getpid(), number)
+            with pytest.raises(nx.StartError, match="killed by signal 9"):
+                start.finish()
+    assert foreground.ended_by == number
 
 
 def test_ctrl_c_reaches_a_command_with_a_handler_once(

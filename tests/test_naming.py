@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
 
 import nsexplore as nx
-from nsexplore.naming import in_words, namespace_name, number_name, pid_name
+from nsexplore.naming import in_words, namespace_name, number_name, pid_name, recorded_by
 from nsexplore.tables import _stably
 
 OWN = os.stat("/proc/self/ns/net").st_ino
@@ -36,6 +36,19 @@ def test_namespaces_are_numbered_as_they_are_shown_and_ours_is_the_first() -> No
     assert namespace_name("net", OWN) == "net:#1"
     assert namespace_name("uts", 78) == "uts:#2"
     assert namespace_name("net", nx.NamespaceID(4, 77)) == "net:#2"
+
+
+def test_who_has_our_inode_in_a_recording_is_somebody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lowest free inode is given out, so it happens: whoever recorded it is the first."""
+    monkeypatch.setattr("nsexplore.naming._recorders", {})
+    same, other = nx.NamespaceID(4, OWN), nx.NamespaceID(4, 77)
+    recorded_by({"net": other})
+    for _ in range(2):
+        assert namespace_name("net", other) == "net:#1"
+        assert namespace_name("net", same) == "net:#2"
+        nx.stable()
+    recorded_by({"uts": nx.NamespaceID(4, os.stat("/proc/self/ns/uts").st_ino)})
+    assert namespace_name("uts", os.stat("/proc/self/ns/uts").st_ino) == "uts:#1"
 
 
 def test_processes_are_numbered_and_the_first_of_all_keeps_its_number() -> None:
