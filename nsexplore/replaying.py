@@ -98,7 +98,6 @@ class ReplayingCommandRunner:
                     " Recording.load, and make a book with record=True"
                 )
             self._book = value
-            recorded_by(value.recorded.reference if value.recorded else {})
         return self._book
 
     def save(self, note: str = "") -> None:
@@ -195,6 +194,8 @@ class ReplayingCommandRunner:
         except RecordingError as problem:
             refusal.add_note(f"No recording can be shown instead: {problem}")
             raise refusal from None
+        # Only now: as long as all is live, what has our numbers is ours.
+        recorded_by(book.recorded.reference if book.recorded else {})
         entry = book.find(command, stepped=stepped)
         if not command.birth:
             refusal.add_note(
