@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from ..exercise import Exercise, is_one, is_set
+from ..exercise import Exercise, brief, is_one, is_set
 from ..flags import CloneFlags
 from ..process import Completed
 
@@ -16,7 +16,7 @@ _REFUSED: Final = re.compile(r"(?<!\w)/note\W+Read-only file system")
 
 def _read_only_root(answer: Any) -> str:
     if not isinstance(answer, Completed):
-        return f"a Completed is asked for, as container(…) returns it; this is {answer!r:.80}"
+        return f"a Completed is asked for, as container(…) returns it; this is {brief(answer)}"
     flags = answer.command.clone_flags
     if CloneFlags.NEWUSER not in flags:
         return "that was no user namespace of its own: it was the machine's root that ran it"

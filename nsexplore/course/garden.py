@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..command import Command
-from ..exercise import Exercise, is_one, is_set
+from ..exercise import Exercise, brief, is_one, is_set
 from ..flags import CloneFlags
 from ..idmap import IDMap
 from ..process import Completed
@@ -19,7 +19,7 @@ _WORD: Final = "seed"
 
 def _plan_with_the_machines_network(answer: Any) -> str:
     if not isinstance(answer, Command):
-        return f"a Command is asked for, as plan() returns it; this is {answer!r:.80}"
+        return f"a Command is asked for, as plan() returns it; this is {brief(answer)}"
     flags = answer.clone_flags
     if CloneFlags.NEWUSER not in flags:
         return (
@@ -39,7 +39,7 @@ def _plan_with_the_machines_network(answer: Any) -> str:
 
 def _read_from_an_extra_file(answer: Any) -> str:
     if not isinstance(answer, Completed):
-        return f"a Completed is asked for, as run() returns it; this is {answer!r:.80}"
+        return f"a Completed is asked for, as run() returns it; this is {brief(answer)}"
     command = answer.command
     if command.clone_flags != _GARDEN:
         return "those are not garden's namespaces: leave clone_flags and privileged as they are"

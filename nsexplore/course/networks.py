@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ..command import Command
-from ..exercise import Exercise, is_one, is_set
+from ..exercise import Exercise, brief, is_one, is_set
 from ..flags import CloneFlags
 from ..process import Completed
 
@@ -14,7 +14,7 @@ __all__ = ["EXERCISES"]
 
 def _brings_up_lo(answer: Any) -> str:
     if not isinstance(answer, Command):
-        return f"a plan is asked for, what plan(…) of an execer returns; this is {answer!r:.80}"
+        return f"a plan is asked for, what plan(…) of an execer returns; this is {brief(answer)}"
     if answer.args != ("ip", "link", "set", "lo", "up"):
         return 'the command to plan is "ip", "link", "set", "lo", "up", word by word'
     flags = answer.clone_flags
@@ -32,7 +32,7 @@ def _brings_up_lo(answer: Any) -> str:
 
 def _has_the_address(answer: Any) -> str:
     if not isinstance(answer, Completed):
-        return f"what run(…) of an execer returns is asked for; this is {answer!r:.80}"
+        return f"what run(…) of an execer returns is asked for; this is {brief(answer)}"
     if CloneFlags.NEWNET not in answer.command.clone_flags:
         return "this ran in the network outside: use an execer that makes a new one, such as lan"
     last = answer.stdout.strip().rpartition("\n")[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ..exercise import Exercise, is_one
+from ..exercise import Exercise, brief, is_one
 from ..flags import CloneFlags
 from ..process import Completed
 
@@ -15,7 +15,7 @@ _WANTED: Final = {"monotonic": ["60", "0"], "boottime": ["86400", "0"]}
 
 def _has_the_offsets(answer: Any) -> str:
     if not isinstance(answer, Completed):
-        return f"what run(…) of an execer returns is asked for; this is {answer!r:.80}"
+        return f"what run(…) of an execer returns is asked for; this is {brief(answer)}"
     if CloneFlags.NEWUSER not in answer.command.clone_flags:
         return (
             "an ordinary user may not make these namespaces: what has to be made along with them?"
