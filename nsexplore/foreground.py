@@ -77,7 +77,7 @@ class Foreground:
     # below talk to the pidfd, and take no lock.
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        if self._start.state != "exec'd":
+        if not self._has_begun():
             # There is no command yet that could handle it, and a signal that waits for PID 1
             # of a PID namespace is dropped when that has none of our handlers any more.
             self.ended_by = number
@@ -105,6 +105,18 @@ class Foreground:
             with suppress(ProcessLookupError):
                 os.killpg(self._start.pid, signal.SIGKILL)
         self._send(signal.SIGKILL)
+
+    def _has_begun(self) -> bool:
+        """Whether the process is the command: it may be so before the start's finish() returns."""
+        if self._start.state == "exec'd":
+            return True
+        try:
+            os.setpgid(self._start.pid, os.getpgid(self._start.pid))
+        except PermissionError:  # as for each child that has executed a program (setpgid(2))
+            return True
+        except ProcessLookupError:
+            pass
+        return False
 
     def _is_prepared_for(self, number: int) -> bool:
         """Whether the process catches or ignores a signal."""

@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -159,3 +160,23 @@ def leaves_nothing() -> Iterator[None]:
     assert eventually(lambda: open_descriptors().keys() <= fds.keys()), (
         f"descriptors left: { {n: p for n, p in open_descriptors().items() if n not in fds} }"
     )
+
+
+def count(marker: str) -> int:
+    """Return how many processes have this word among their arguments."""
+    found = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            found += marker.encode() in (folder / "cmdline").read_bytes().split(b"\0")
+    return found
+
+
+@pytest.fixture
+def marker(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Return a word for a command's arguments; afterwards nobody must have it any more.
+
+    It is a number as well, of seconds to sleep.
+    """
+    word = f"60.{os.getpid()}{zlib.crc32(request.node.nodeid.encode())}"
+    yield word
+    assert eventually(lambda: count(word) == 0), f"a process with {word} is left"

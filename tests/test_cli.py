@@ -6,87 +6,26 @@ import contextlib
 import io
 import json
 import os
-import pty
-import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 import pytest
-from conftest import eventually, need
-from drivers.whoever import OWN_MAP
+from command_line import ANYBODY, cli, command, said
 from ordinary_user import as_ordinary_user
 
 import nsexplore
-import nsexplore as nx
 import nsexplore._spawn  # for as_ordinary_user, as the next one
 import nsexplore.foreground
 from nsexplore.cli import main
-from nsexplore.foreground import Foreground
 from nsexplore.jsonable import jsonable
-from nsexplore.lab import has_screen
 from nsexplore.options import parser
 
-COMMAND = [sys.executable, "-m", "nsexplore"]
-ANYBODY = ["--rootless"]  # what works for whoever may make user namespaces
 REAL_ROOT = "root inside is this machine's real root"
-
-
-def command(*args: str) -> list[str]:
-    """Return the command; skip, with the reason, where what it is to start cannot be had."""
-    if "run" in args[:1] and "--rootless" in args:
-        need("user namespaces")
-    return [*COMMAND, *args]
-
-
-def cli(*args: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end."""
-    settings = {"capture_output": True, "encoding": "utf-8", "timeout": 30, **kwargs}
-    if "input" not in settings:
-        settings.setdefault("stdin", subprocess.DEVNULL)
-    return subprocess.run(command(*args), check=False, **settings)
-
-
-def started(*args: str, **kwargs: Any) -> subprocess.Popen[str]:
-    """Start the command, without a terminal."""
-    settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **kwargs}
-    return subprocess.Popen(command(*args), encoding="utf-8", start_new_session=True, **settings)
-
-
-def said(process: subprocess.Popen[str], word: str) -> None:
-    """Wait until a started command has said a word."""
-    assert process.stdout is not None
-    assert process.stdout.readline() == f"{word}\n"
-
-
-def count(marker: str) -> int:
-    """Return how many processes have this word among their arguments."""
-    found = 0
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            found += marker.encode() in (folder / "cmdline").read_bytes().split(b"\0")
-    return found
-
-
-@pytest.fixture
-def marker(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Return a word for a command's arguments; afterwards nobody must have it any more.
-
-    It is a number as well, of seconds to sleep.
-    """
-    word = f"60.{os.getpid()}{zlib.crc32(request.node.nodeid.encode())}"
-    yield word
-    assert eventually(lambda: count(word) == 0), f"a process with {word} is left"
 
 
 # -- run: what goes where -------------------------------------------------------
@@ -284,198 +223,6 @@ def test_wrong_arguments_exit_with_2_and_say_what_is_wrong(
     last = err.splitlines()[-1]
     assert ": error: " in last
     assert "=" not in last
-
-
-# -- run: signals ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
-@pytest.mark.parametrize("more", [[], ["--namespaces", "user,uts"], ["--json"]])
-def test_signal_for_nsexplore_ends_the_command(
-    number: signal.Signals, more: list[str], marker: str
-):
-    """Also one that PID 1 is spared: outside it would have ended the command."""
-    script = f"sleep {marker} & exec sleep {marker}"
-    process = started("run", *ANYBODY, *more, "-q", "--", "sh", "-c", script)
-    try:
-        assert eventually(lambda: count(marker) == 2, 20)
-        process.send_signal(number)
-        process.communicate(timeout=20)
-    finally:
-        process.kill()
-    assert process.returncode == 128 + number
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_command_that_handles_a_signal_is_left_to_it(number: signal.Signals, marker: str):
-    """The command's own exit code counts."""
-    script = f"trap 'echo handled; exit 3' {number}; echo ready; while :; do sleep 0.05; done"
-    process = started("run", *ANYBODY, "-q", "--", "sh", "-c", script, marker)
-    try:
-        said(process, "ready")
-        process.send_signal(number)
-        said(process, "handled")
-        assert process.wait(20) == 3
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def test_ignored_signal_stays_ignored(marker: str, tool: Callable[[str], str]):
-    """Under nohup, SIGHUP ends neither us nor the command."""
-    process = subprocess.Popen(
-        [tool("nohup"), *command("run", *ANYBODY), "-q", "--", "sh", "-c",
-         "echo ready; read line; echo $line", marker],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        encoding="utf-8", start_new_session=True,
-    )  # fmt: skip
-    try:
-        said(process, "ready")
-        process.send_signal(signal.SIGHUP)
-        out, _ = process.communicate("still here\n", timeout=20)
-    finally:
-        process.kill()
-    assert (process.returncode, out) == (0, "still here\n")
-
-
-def test_command_dies_with_a_killed_nsexplore(marker: str):
-    """SIGKILL cannot be passed on; the parent-death signal does it."""
-    process = started("run", *ANYBODY, "-q", "--", "sh", "-c", "echo ready; sleep 60", marker)
-    said(process, "ready")
-    process.kill()
-    process.communicate()
-    assert eventually(lambda: count(marker) == 0)
-
-
-# -- run: at a terminal ---------------------------------------------------------
-
-
-class Terminal:
-    """A terminal whose session is one nsexplore."""
-
-    def __init__(self, setsid: str, *args: str) -> None:
-        self.ours, theirs = pty.openpty()
-        self.seen = b""
-        try:
-            self.process = subprocess.Popen(
-                [setsid, "--ctty", *command("run", *ANYBODY), "-q", *args],
-                stdin=theirs, stdout=theirs, stderr=theirs,
-            )  # fmt: skip
-        finally:
-            os.close(theirs)
-
-    def type(self, keys: bytes) -> None:
-        os.write(self.ours, keys)
-
-    def shows(self, word: bytes) -> bool:
-        """Read on until a word is there."""
-        os.set_blocking(self.ours, False)
-
-        def look() -> bool:
-            with contextlib.suppress(OSError):  # nothing yet; EIO at the end
-                self.seen += os.read(self.ours, 4096)
-            return word in self.seen
-
-        return eventually(look, 20)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self.ours)
-
-
-@pytest.fixture
-def terminal(tool: Callable[[str], str]) -> Iterator[Callable[..., Terminal]]:
-    """Return what runs nsexplore at a terminal of its own."""
-    opened: list[Terminal] = []
-
-    def open_terminal(*args: str) -> Terminal:
-        opened.append(Terminal(tool("setsid"), *args))
-        return opened[-1]
-
-    yield open_terminal
-    for each in opened:
-        each.close()
-
-
-CTRL_C, CTRL_D, CTRL_Z = b"\x03", b"\x04", b"\x1a"
-
-
-def state_of(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-
-def test_command_reads_from_the_terminal(terminal: Callable[..., Terminal], marker: str):
-    """It is in the terminal's foreground group: reading neither fails nor spins."""
-    here = terminal("--", "sh", "-c", 'echo ready; read line; echo "got $line"', marker)
-    assert here.shows(b"ready")
-    here.type(b"a word\n")
-    assert here.shows(b"got a word")
-    assert here.process.wait(20) == 0
-
-
-def test_ctrl_c_ends_a_command_that_has_no_handler(terminal: Callable[..., Terminal], marker: str):
-    """Although PID 1 is spared that signal by the kernel."""
-    here = terminal("--", "sleep", marker)
-    assert eventually(lambda: count(marker) == 2, 20)
-    here.type(CTRL_C)
-    assert here.process.wait(20) == 130
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_before_the_execve_is_not_lost(number: signal.Signals):
-    """What is not the command yet has our handlers: it would be taken for one that is prepared."""
-    with nx.NamespacingExecer(**OWN_MAP).step("/bin/sleep", "60") as start:
-        while start.state != "released":
-            start.next()
-        with Foreground(start) as foreground:
-            os.kill(os.getpid(), number)
-            with pytest.raises(nx.StartError, match="killed by signal 9"):
-                start.finish()
-    assert foreground.ended_by == number
-
-
-def test_ctrl_c_reaches_a_command_with_a_handler_once(
-    terminal: Callable[..., Terminal], marker: str
-):
-    """From the terminal alone, not from us as well; and it goes on."""
-    script = (
-        "import signal\n"
-        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})\n"
-        "print('ready', flush=True)\n"
-        "signal.sigwait({signal.SIGINT})\n"
-        "print('again:', signal.sigtimedwait({signal.SIGINT}, 0.3), flush=True)\n"
-    )
-    here = terminal("--", sys.executable, "-c", script, marker)
-    assert here.shows(b"ready")
-    here.type(CTRL_C)
-    assert here.shows(b"again: None")
-    assert here.process.wait(20) == 0
-
-
-def test_ctrl_z_stops_the_command_too_and_cont_continues_both(
-    terminal: Callable[..., Terminal], marker: str
-):
-    """PID 1 is spared that signal as well; a stopped job whose command runs on is none."""
-    here = terminal("--", "sh", "-c", "echo ready; read line; echo $line", marker)
-    assert here.shows(b"ready")
-    ours = here.process.pid
-    [inside] = Path(f"/proc/{ours}/task/{ours}/children").read_text().split()
-    here.type(CTRL_Z)
-    assert eventually(lambda: state_of(ours) == state_of(int(inside)) == "T")
-    os.kill(ours, signal.SIGCONT)
-    here.type(b"on it goes\n")
-    assert here.shows(b"on it goes\r\non it goes")
-    assert here.process.wait(20) == 0
-
-
-def test_end_of_the_terminal_ends_the_command(terminal: Callable[..., Terminal], marker: str):
-    """Nobody is left behind by a closed window."""
-    here = terminal("--", "sh", "-c", "echo ready; sleep 60", marker)
-    assert here.shows(b"ready")
-    os.close(here.ours)
-    here.ours = os.open(os.devnull, os.O_RDONLY)
-    assert here.process.wait(20) == 128 + signal.SIGHUP
 
 
 # -- privilege ------------------------------------------------------------------
@@ -690,82 +437,3 @@ def test_version_is_the_packages(capsys: pytest.CaptureFixture[str]):
         0,
         f"nsexplore {version('nsexplore')}\n",
     )
-
-
-# -- lab ------------------------------------------------------------------------
-
-
-def test_lab_says_where_to_point_a_browser_and_ctrl_c_ends_it(tmp_path: Path):
-    """Without a screen: the address, which answers with the notebook's page, and the way in."""
-    notebook = tmp_path / "a notebook.ipynb"
-    notebook.write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
-    hidden = {"DISPLAY", "WAYLAND_DISPLAY"}
-    env = {name: value for name, value in os.environ.items() if name not in hidden}
-    env |= {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    process = started("lab", str(notebook), env=env, cwd=tmp_path)
-    try:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
-        address = lines[2].strip()
-        assert "a%20notebook.ipynb?token=" in address, lines
-        port = urlsplit(address).port
-        lines = [process.stdout.readline() for _ in range(6)]
-        assert any(f"ssh -L {port}:127.0.0.1:{port} " in line for line in lines)
-        with urlopen(address, timeout=20) as page:
-            assert page.status == 200
-            settings = json.loads(
-                re.search(rb'type="application/json">(.*?)</script', page.read(), re.S)[1]
-            )
-        assert settings["news"] == {"disabled": True}
-        with pytest.raises(HTTPError, match="403"):
-            urlopen(f"http://127.0.0.1:{port}/api/contents", timeout=20)
-        token = address.partition("token=")[2]
-        assert token not in subprocess.run(["ps", "axww"], capture_output=True, text=True).stdout
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
-        with pytest.raises(URLError):
-            urlopen(address, timeout=5)
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-def test_lab_without_jupyterlab_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    """One line, no traceback."""
-    monkeypatch.setitem(sys.modules, "jupyterlab", None)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert main(["lab"]) == 1
-    assert 'pip install "nsexplore[lab]"' in capsys.readouterr().err
-
-
-def test_lab_refuses_a_notebook_that_is_not_there_and_a_port_that_is_taken(
-    capsys: pytest.CaptureFixture[str],
-):
-    """Before anything is started."""
-    assert main(["lab", "no-such.ipynb"]) == 1
-    assert "there is no notebook 'no-such.ipynb'" in capsys.readouterr().err
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        assert main(["lab", "--port", str(port)]) == 1
-        assert f"port {port} cannot be used" in capsys.readouterr().err
-    assert main(["lab", "--port", "70000"]) == 1
-
-
-@pytest.mark.parametrize(
-    ("environment", "platform", "seen"),
-    [
-        ({}, "linux", False),
-        ({"DISPLAY": ""}, "linux", False),
-        ({"DISPLAY": ":0"}, "linux", True),
-        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True),
-        ({}, "darwin", True),
-        ({}, "win32", True),
-    ],
-)
-def test_browser_is_for_those_who_can_see_it(
-    environment: dict[str, str], platform: str, seen: bool
-):
-    """An X or Wayland display on Linux; always on systems that have but one screen."""
-    assert has_screen(environment, platform) is seen

@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from command_line import COMMAND, CTRL_C, Terminal, cli
 from conftest import eventually
 from drivers.whoever import OWN_MAP
-from test_cli import COMMAND, CTRL_C, Terminal, cli
 
 import nsexplore as nx
 from nsexplore.cli import main
