@@ -11,7 +11,6 @@ notebook.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
 import os
@@ -26,7 +25,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyperf
-from run import HERE, Row, Turn, as_benchmark, compare, print_table, take_turns
+from run import HERE, Turn, as_benchmark, compare, take_turns
+from table import Row, options_of, tell
 
 from nsexplore.discovering import discover
 from nsexplore.finding import Findings
@@ -157,10 +157,7 @@ def growth(benchmarks: dict[str, pyperf.Benchmark]) -> Row:
 
 def main() -> None:
     """Run everything, print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--fast", action="store_true", help="fewer rounds")
-    parser.add_argument("--check", action="store_true", help="fail where a bound is missed")
-    options = parser.parse_args()
+    options = options_of(__doc__).parse_args()
     if os.geteuid() != 0:
         sys.exit("to read every process needs root")
 
@@ -175,9 +172,7 @@ def main() -> None:
                 benchmarks |= race(3 if options.fast else 10, count)
                 rows += rows_for(count, benchmarks)
     rows.append(growth(benchmarks))
-    print_table(rows)
-    if options.check and any(row.missed for row in rows):
-        sys.exit(1)
+    tell(rows, options)
 
 
 if __name__ == "__main__":

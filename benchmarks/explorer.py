@@ -14,7 +14,6 @@ the bound.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -31,7 +30,8 @@ import nbformat
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 from playwright.sync_api import sync_playwright
-from run import HERE, Row, print_table
+from run import HERE
+from table import Row, options_of, tell
 
 CHANGES = 200
 DRAGS = 40
@@ -222,22 +222,17 @@ def rows_for(rounds: list[dict[str, float]], drags: list[float]) -> Iterator[Row
 
 def main() -> None:
     """Run everything, print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--fast", action="store_true", help="fewer rounds")
-    parser.add_argument("--check", action="store_true", help="fail where a bound is missed")
-    options = parser.parse_args()
+    options = options_of(__doc__).parse_args()
     if os.geteuid() != 0:
         sys.exit("privileged namespaces need root")
 
     count = 3 if options.fast else 8
     rounds = [measure() for _ in range(count)]
     rows = list(rows_for(rounds, drag(count)))
-    print_table(rows)
     slowest = min(found["lines"] for found in rounds)
     if slowest < LINES:
         sys.exit(f"once only {slowest:,.0f} lines a second were read, of {LINES:,} at least")
-    if options.check and any(row.missed for row in rows):
-        sys.exit(1)
+    tell(rows, options)
 
 
 if __name__ == "__main__":

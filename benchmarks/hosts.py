@@ -9,7 +9,6 @@ overlaps, the containers, and what only mounts keep. Reading the hosts' JSON is 
 
 from __future__ import annotations
 
-import argparse
 import gc
 import sys
 import time
@@ -21,7 +20,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from making_snapshots import many
-from run import Row, print_table
+from table import Row, options_of, tell
 
 from nsexplore.hosts import Answer, Snapshots
 from nsexplore.recording import Recording
@@ -68,10 +67,7 @@ def read_all(texts: list[str]) -> list[object]:
 
 def main() -> None:
     """Run everything, print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--fast", action="store_true", help="fewer rounds")
-    parser.add_argument("--check", action="store_true", help="fail where a bound is missed")
-    options = parser.parse_args()
+    options = options_of(__doc__).parse_args()
 
     few, all_of_them = hosts(FEW), hosts(MANY)
     values = {FEW: [], MANY: []}  # type: dict[int, list[float]]
@@ -102,9 +98,7 @@ def main() -> None:
         ),
         Row(f"reading the JSON of a host ({len(texts[0]) >> 10} KiB)", f"{reading * 1e3:.1f} ms"),
     ]
-    print_table(rows)
-    if options.check and any(row.missed for row in rows):
-        sys.exit(1)
+    tell(rows, options)
 
 
 if __name__ == "__main__":

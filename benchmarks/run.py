@@ -13,7 +13,6 @@ is the pause before each start, in which the kernel takes the last namespaces ap
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import shutil
@@ -21,14 +20,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 
 import pyperf
+from table import Row, options_of, tell
 
 HERE = Path(__file__).parent
 MAX_UID = 65535
@@ -81,35 +80,6 @@ WORDS = {
 Turn = Callable[[], list[float]]
 Values = dict[str, list[list[float]]]
 """By contestant, by round: seconds."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table: ratios by round, and the bound on their median."""
-
-    what: str
-    ours: str
-    peer: str = ""
-    peers: str = ""
-    ratios: Sequence[float] = ()
-    best: Sequence[float] = ()
-    bound: float | None = None
-
-    @property
-    def missed(self) -> bool:
-        """Whether there is a bound, and it does not hold."""
-        return self.bound is not None and median(self.ratios) > self.bound
-
-    def __str__(self) -> str:
-        ratio = best = bound = met = ""
-        if self.ratios:
-            low, middle, high = quantiles(self.ratios, n=4)
-            ratio = f"{middle:.2f} ({low:.2f} to {high:.2f})"
-            best = f"{median(self.best):.2f}"
-        if self.bound is not None:
-            bound, met = f"≤ {self.bound:g}", "no" if self.missed else "yes"
-        cells = (self.what, self.ours, self.peer, self.peers, ratio, best, bound, met)
-        return f"| {' | '.join(cells)} |"
 
 
 def compare(
@@ -319,18 +289,9 @@ def as_benchmark(name: str, rounds: list[list[float]]) -> pyperf.Benchmark:
     )
 
 
-def print_table(rows: Sequence[Row]) -> None:
-    """Print the table, in Markdown."""
-    print("| what | takes | peer | takes | ratio (quartiles) | at best | bound | met |")
-    print("|---|---:|---|---:|---|---:|---:|---|")
-    print(*rows, sep="\n")
-
-
 def main() -> None:
     """Run everything, print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--fast", action="store_true", help="fewer rounds: half a minute")
-    parser.add_argument("--check", action="store_true", help="fail where a bound is missed")
+    parser = options_of(__doc__)
     parser.add_argument("--output", help="keep the values, for `python -m pyperf stats`")
     options = parser.parse_args()
     if os.geteuid() != 0:
@@ -340,11 +301,9 @@ def main() -> None:
     benchmarks = {name: as_benchmark(name, rounds) for name, rounds in values.items()}
     rows = [*race_rows(benchmarks), import_row(benchmarks), doctor_row(10), *memory_rows(300)]
 
-    print_table(rows)
     if options.output:
         pyperf.BenchmarkSuite(list(benchmarks.values())).dump(options.output, replace=True)
-    if options.check and any(row.missed for row in rows):
-        sys.exit(1)
+    tell(rows, options)
 
 
 if __name__ == "__main__":
