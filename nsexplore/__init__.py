@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 # fmt: off
 __all__ = [
     "KINDS", "UID_MAPPING_RANGE", "CannotTellError", "CloneFlags", "Command", "CommandRunner",
-    "Completed", "Credential", "Diagnosis", "Exercise", "Explorer", "Fleet", "IDMap",
-    "IDMapError", "IDMapping", "Namespace", "NamespaceID", "NamespacingExecer",
+    "Completed", "Credential", "Diagnosis", "Exercise", "Explorer", "Fleet", "Forwarding",
+    "IDMap", "IDMapError", "IDMapping", "Namespace", "NamespaceID", "NamespacingExecer",
     "NativeCommandRunner", "Process", "ProcessView", "Recording", "RecordingCommandRunner",
     "RecordingError", "ReplayingCommandRunner", "Snapshot", "StartError", "Step", "Translation",
     "Tree", "Verdict", "check", "clone_flags_frame", "diagnosis_frame", "discover", "doctor",
-    "enter", "explore", "fleet", "id_map_frame", "inspect", "max_valid_id", "namespaces_frame",
-    "stable", "timeline_frame", "translate", "who_owns", "why_denied",
+    "enter", "explore", "fleet", "forward", "id_map_frame", "inspect", "max_valid_id",
+    "namespaces_frame", "stable", "timeline_frame", "translate", "who_owns", "why_denied",
 ]
 # fmt: on
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .discovering import discover
     from .entering import enter
     from .exercise import Exercise, Verdict
+    from .forwarding import Forwarding, forward
     from .hosts import Fleet, fleet
     from .locating import CannotTellError
     from .naming import stable
@@ -41,6 +42,7 @@ __all__ = [
     "Exercise",
     "Explorer",
     "Fleet",
+    "Forwarding",
     "Recording",
     "RecordingError",
     "ReplayingCommandRunner",
@@ -56,6 +58,7 @@ __all__ = [
     "enter",
     "explore",
     "fleet",
+    "forward",
     "id_map_frame",
     "namespaces_frame",
     "stable",
@@ -71,6 +74,7 @@ _HOMES: Final = {
     "Exercise": "exercise",
     "Explorer": "widgets",
     "Fleet": "hosts",
+    "Forwarding": "forwarding",
     "Recording": "recording",
     "RecordingError": "recording",
     "ReplayingCommandRunner": "replaying",
@@ -86,6 +90,7 @@ _HOMES: Final = {
     "enter": "entering",
     "explore": "widgets",
     "fleet": "hosts",
+    "forward": "forwarding",
     "id_map_frame": "tables",
     "load_ipython_extension": "magics",
     "namespaces_frame": "tables",

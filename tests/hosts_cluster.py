@@ -6,6 +6,7 @@ are the `HOSTS`; for everybody else, engines like each other that live where the
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -27,10 +28,10 @@ import nsexplore as nx
 from nsexplore import CloneFlags
 
 TESTS = Path(__file__).parent
-UTS = CloneFlags.NEWUTS
-SEVERAL = UTS | CloneFlags.NEWPID | CloneFlags.NEWNS | CloneFlags.NEWIPC
+OWN = CloneFlags.NEWUTS | CloneFlags.NEWNET
+SEVERAL = OWN | CloneFlags.NEWPID | CloneFlags.NEWNS | CloneFlags.NEWIPC
 AS_ROOT: dict[str, Any] = {"privileged": True, "clone_flags": SEVERAL, "mount_proc": True}
-UNMAPPED: dict[str, Any] = {"privileged": True, "clone_flags": UTS}
+UNMAPPED: dict[str, Any] = {"privileged": True, "clone_flags": OWN}
 # Root in there is root out here, and may so read Python where it lies below a closed home.
 MAPPED: dict[str, Any] = {
     "id_map": nx.IDMap([(0, 0, 65536)]),
@@ -66,7 +67,7 @@ HOSTS = (
     Host("keeper", AS_ROOT, before=KEEPS),
     Host("twin", AS_ROOT),
     Host("mapped", MAPPED),
-    Host("user", UNMAPPED | {"clone_flags": UTS | CloneFlags.NEWNS}, 1000, OPENS, AS_USER),
+    Host("user", UNMAPPED | {"clone_flags": OWN | CloneFlags.NEWNS}, 1000, OPENS, AS_USER),
     Host("locked", UNMAPPED, through=LOCKED),
     Host("older", UNMAPPED, instead="version"),
     Host("bare", UNMAPPED, instead="package"),
@@ -87,6 +88,8 @@ class Cluster:
     client: Any = None
     engines: dict[int, nx.Process] = field(default_factory=dict)
     """By their number in the cluster, which is that in `HOSTS`."""
+    ways: list[nx.Forwarding] = field(default_factory=list)
+    """From each network of an engine's own to the controller."""
 
     @property
     def file(self) -> Path:
@@ -115,7 +118,7 @@ class Cluster:
         if host.uid != os.getuid():
             for path in (place, *place.rglob("*")):
                 os.chown(path, host.uid, host.uid)
-        name = f"hostname {host.name} && " if host.name else ""
+        name = f"hostname {host.name} && ip link set lo up && " if host.name else ""
         script = name + host.before + 'exec "$@"'
         log = os.open(place / "engine.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
@@ -125,6 +128,9 @@ class Cluster:
             )  # fmt: skip
         finally:
             os.close(log)
+        if host.name:
+            ports = [port for port in json.loads(key.read_text()).values() if type(port) is int]
+            self.ways.append(nx.forward(self.engines[number], *ports))
         return place / "engine.log"
 
     def end(self) -> None:
@@ -132,6 +138,8 @@ class Cluster:
         for process in self.engines.values():
             process.kill()
             process.wait()
+        for way in self.ways:
+            way.close()
         if self.client is not None:
             self.client.close(linger=0)
         self.controller.terminate()

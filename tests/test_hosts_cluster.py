@@ -89,6 +89,21 @@ def end(cluster: Cluster, engine: int) -> None:
     process.wait()
 
 
+@needs_root
+def test_each_engine_has_a_network_of_its_own(cluster: Cluster, fleet: nx.Fleet) -> None:
+    """With nothing but lo: there is one way out, to the controller."""
+    networks = fleet.inspect().namespaces.xs("net", level="type")["inode"]
+    numbers = dict(zip(NAMES, (*range(BARE_HOST), OTHER_TWIN), strict=True))
+    pids = {host: cluster.engines[number].pid for host, number in numbers.items()}
+    assert networks.to_dict() == {
+        host: os.stat(f"/proc/{pid}/ns/net").st_ino for host, pid in pids.items()
+    }
+    assert networks.nunique() == len(NAMES)
+    assert os.stat("/proc/self/ns/net").st_ino not in [*networks]
+    interfaces = fleet.run("sed", "-n", "s/:.*//p", "/proc/net/dev", **BARE)
+    assert {*interfaces.frame["stdout"].str.strip()} == {"lo"}
+
+
 # -- questions ------------------------------------------------------------------
 
 
@@ -439,16 +454,16 @@ def test_a_closed_client_is_a_row_for_each(cluster: Cluster) -> None:
 
 
 def test_everything_stays_on_loopback(cluster: Cluster, fleet: nx.Fleet) -> None:
-    """All sockets of the controller and of each engine, and of what they have started."""
-    roots = [cluster.controller.pid, *(p.pid for p in cluster.engines.values())]
+    """All sockets of the controller, of each engine, of what they have started, and of us."""
+    pids = [os.getpid(), cluster.controller.pid, *(p.pid for p in cluster.engines.values())]
     count = 0
-    for root in map(psutil.Process, roots):
+    for root in map(psutil.Process, pids):
         for process in [root, *root.children(recursive=True)]:
             for socket in process.net_connections("inet"):
                 for end_ in filter(None, (socket.laddr, socket.raddr)):
                     assert end_.ip == "127.0.0.1", (process, socket)
                     count += 1
-    assert count > len(roots)
+    assert count > len(pids)
 
 
 def test_eight_engines_run_for_root(cluster: Cluster) -> None:

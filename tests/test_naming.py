@@ -176,6 +176,13 @@ def test_every_column_of_chance_is_a_symbol() -> None:
     assert (shown.loc[1, "owner"], shown.loc[1, "path"]) == ("-", "-")
 
 
+def test_a_readers_own_column_may_have_anything_in_it() -> None:
+    """Such as lists, of which no one can say whether they are missing."""
+    frame = nx.namespaces_frame(os.getpid())
+    frame["words"] = [["lo", f"net:[{OWN}]"]] * len(frame)
+    assert _stably.symbolic(frame)["words"].iloc[0] == "['lo', 'net:#1']"
+
+
 def test_making_a_table_numbers_nothing_and_showing_it_does(formats: DisplayFormatter) -> None:
     """Or else a table of the whole machine would use up the numbers, one for each that is there."""
     nx.discover(progress=False).namespaces  # noqa: B018

@@ -95,6 +95,8 @@ def _kinds(frame: pd.DataFrame) -> list[str]:
 def _cell(column: str, kind: str, cell: Any) -> Any:
     if isinstance(cell, str):
         return in_words(cell)
+    if not pd.api.types.is_scalar(cell):  # a reader's own column
+        return in_words(str(cell))
     if cell is pd.NA or pd.isna(cell):  # the versions of pandas show it differently
         return "-"
     if column in ("pid", "ppid"):

@@ -134,6 +134,9 @@ def machine(process: nx.Process) -> None:
     assert_type(snapshot.diff(nx.discover()), pd.DataFrame)
     assert_type(snapshot.tree("pid"), nx.Tree)
     assert_type(nx.enter(process, "id", "-u", types="net"), nx.Completed)
+    with nx.forward(process, 8888) as forwarding:
+        assert_type(forwarding, nx.Forwarding)
+        assert_type(forwarding.ports, tuple[int, ...])
     assert_type(nx.who_owns("/etc", process), pd.DataFrame)
     assert_type(nx.why_denied(process, "CAP_NET_ADMIN"), pd.DataFrame)
     with suppress(nx.CannotTellError):
