@@ -73,9 +73,13 @@ class Progress:
         for number, item in enumerate(items):
             yield item
             self._passed = begun + number + 1
-            if self._watching is not False and time.monotonic() >= self._next:
-                self._tell()
+            self.look()
         self._passed = begun + total
+
+    def look(self) -> None:
+        """Tell how far it is, if it is time: also while nothing gets done."""
+        if self._watching is not False and time.monotonic() >= self._next:
+            self._tell()
 
     def _tell(self) -> None:
         self._next = time.monotonic() + _PAUSE

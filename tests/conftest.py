@@ -14,6 +14,7 @@ test_environments.py whether it is as it says. Two marks matter for that:
 from __future__ import annotations
 
 import functools
+import io
 import os
 import shutil
 import subprocess
@@ -180,3 +181,10 @@ def marker(request: pytest.FixtureRequest) -> Iterator[str]:
     word = f"60.{os.getpid()}{zlib.crc32(request.node.nodeid.encode())}"
     yield word
     assert eventually(lambda: count(word) == 0), f"a process with {word} is left"
+
+
+class TerminalText(io.StringIO):
+    """What is written to it, as if to a terminal."""
+
+    def isatty(self) -> bool:
+        return True

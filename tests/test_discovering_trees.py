@@ -14,6 +14,7 @@ from typing import Any
 import machine
 import making
 import pytest
+from conftest import TerminalText
 from proc_trees import make_and_record, unpack
 
 from nsexplore import discovering, progress, scanning
@@ -251,18 +252,13 @@ def test_a_foreign_proc_is_refused_by_living_processes() -> None:
 # -- the bar --------------------------------------------------------------------------------------
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.mark.anywhere
 @pytest.mark.parametrize("terminal", [True, False])
 def test_a_bar_shows_by_itself_where_it_takes_long(
     terminal: bool, monkeypatch: pytest.MonkeyPatch, leaves_nothing: None
 ) -> None:
     """On a terminal only; tqdm is left as it was, and no thread of it stays."""
-    file = Terminal() if terminal else io.StringIO()
+    file = TerminalText() if terminal else io.StringIO()
     monkeypatch.setattr(sys, "stderr", file)
     monkeypatch.setattr(progress, "_PATIENCE", 0.05)
     with Progress(None, rounds=1) as watch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ import hosts_cluster
 import ipyparallel as ipp
 import psutil
 import pytest
-from conftest import eventually
+from conftest import TerminalText, eventually
 from drivers.whoever import BARE, IS_ROOT
 from hosts_cluster import HOSTS, PLAIN, Cluster, Host
 from making_snapshots import EVIL
@@ -417,6 +418,22 @@ def test_progress_is_told(cluster: Cluster, fleet: nx.Fleet) -> None:
     told.clear()
     again.run("true", **BARE)
     assert told[-1] == (len(again.labels), len(again.labels))
+
+
+def test_a_bar_shows_while_one_holds_its_answer_back(
+    cluster: Cluster, fleet: nx.Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a second, of tqdm's, with how many have answered; it goes when all is over."""
+    terminal = TerminalText()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    hosts = only(cluster, 0, 1)
+    assert terminal.getvalue() == ""
+    with stopped(cluster, fleet, 1):
+        asking = hosts.asking.run("true", **BARE)
+        asking.timeout = 1.5
+        assert len(asking.gathered()) == 1
+    assert "1/2" in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r")
 
 
 def test_views_say_who_is_asked(cluster: Cluster) -> None:

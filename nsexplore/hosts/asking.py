@@ -26,6 +26,7 @@ _CODE: Final = "__import__('nsexplore.hosts.engine', fromlist=['reply']).reply({
 _AFTERWARDS: Final = 2.0
 """Seconds between the end of an engine's work and what it has published, which comes apart."""
 _LOOKING: Final = 0.02
+_TELLING: Final = 0.2
 _WORDS: Final = 4000
 
 
@@ -87,17 +88,18 @@ class Asking(Generic[A]):
             for _ in watch.round(range(len(self._results)), len(self.labels)):
                 if not self._results:  # called off meanwhile
                     return
-                yield self._next()
+                yield self._next(watch)
 
-    def _next(self) -> Answer:
+    def _next(self, watch: Progress) -> Answer:
         try:
-            return self._waited()
+            return self._waited(watch)
         except BaseException:
             self.cancel()
             raise
 
-    def _waited(self) -> Answer:
+    def _waited(self, watch: Progress) -> Answer:
         while True:
+            watch.look()
             now = time.monotonic()
             for engine, until in self._done.items():
                 if now >= until or _is_complete(self._results[engine]):
@@ -105,7 +107,7 @@ class Asking(Generic[A]):
             left = self._sent + self.timeout - now
             waiting = next((engine for engine in self._results if engine not in self._done), None)
             try:
-                pause = min(left, _LOOKING) if self._done else left
+                pause = min(left, _LOOKING if self._done else _TELLING)
                 came = self._came.get(timeout=pause) if pause > 0 else self._came.get_nowait()
             except Empty:
                 if left > 0:
