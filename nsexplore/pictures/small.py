@@ -58,7 +58,7 @@ def kinds_html(kinds: Kinds) -> Html:
     rows = (
         (kind_badge(k.name), k.isolates, code(k.flag_name), _since(k), code(k.man)) for k in kinds
     )
-    return section(table("kinds of namespaces", _COLUMNS, rows))
+    return section(table("kinds of namespaces", _COLUMNS, rows, class_="nsx-t nsx-kinds"))
 
 
 def _since(kind: NamespaceKind) -> str:
