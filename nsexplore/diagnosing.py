@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from ._causes_limits import unborn_init
-from ._ruling import YOU, lines, rule, seen
 from .causes import Failure, causes_of
+from .causes.limits import unborn_init
+from .causes.ruling import YOU, lines, rule, seen
 from .command import Command
 from .descriptors import Descriptors
 from .diagnosis import Cause, Check, Diagnosis

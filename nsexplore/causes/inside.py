@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-from ._ruling import ADMINISTRATOR, CONTAINER, YOU, Failure, fault, likely, rule, seen
-from .diagnosis import Cause
-from .facts import APPARMOR_USERNS, Facts
-from .probes import Probes
+from ..diagnosis import Cause
+from ..facts import APPARMOR_USERNS, Facts
+from ..probes import Probes
+from .ruling import ADMINISTRATOR, CONTAINER, YOU, Failure, fault, likely, rule, seen
 
 _REFUSALS = (errno.EPERM, errno.EACCES)
 

@@ -7,14 +7,14 @@ import os
 from collections.abc import Iterator
 from typing import Literal
 
-from . import maphelpers
-from ._ruling import ADMINISTRATOR, CONTAINER, YOU, Failure, fault, likely, lines, rule, seen
-from .diagnosis import Cause, Evidence
-from .errors import IDMapError
-from .facts import Facts
-from .idmap import IDMap, MapWriter
-from .probes import Probes
-from .subids import SHARE, SubIDRange, SubIDs, spare
+from .. import maphelpers
+from ..diagnosis import Cause, Evidence
+from ..errors import IDMapError
+from ..facts import Facts
+from ..idmap import IDMap, MapWriter
+from ..probes import Probes
+from ..subids import SHARE, SubIDRange, SubIDs, spare
+from .ruling import ADMINISTRATOR, CONTAINER, YOU, Failure, fault, likely, lines, rule, seen
 
 _SPARES = {"newuidmap": "CAP_SETUID", "newgidmap": "CAP_SETGID"}
 """The capability with which a process writes such a map itself."""

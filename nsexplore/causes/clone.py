@@ -6,7 +6,12 @@ import errno
 import os
 from collections.abc import Iterator, Mapping
 
-from ._ruling import (
+from ..diagnosis import Cause
+from ..facts import APPARMOR_USERNS, USERNS_CLONE, Facts
+from ..flags import NO_NAMESPACES, CloneFlags
+from ..kinds import KINDS, NamespaceKind
+from ..probes import Probes
+from .ruling import (
     ADMINISTRATOR,
     CONTAINER,
     YOU,
@@ -17,11 +22,6 @@ from ._ruling import (
     rule,
     seen,
 )
-from .diagnosis import Cause
-from .facts import APPARMOR_USERNS, USERNS_CLONE, Facts
-from .flags import NO_NAMESPACES, CloneFlags
-from .kinds import KINDS, NamespaceKind
-from .probes import Probes
 
 _REFUSALS = (errno.EPERM, errno.EACCES)
 

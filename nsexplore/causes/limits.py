@@ -6,12 +6,12 @@ import errno
 from collections.abc import Iterator
 from typing import Final
 
-from ._ruling import ADMINISTRATOR, CONTAINER, YOU, Failure, fault, likely, seen
-from .diagnosis import Cause, Evidence
-from .facts import Facts, errno_name
-from .flags import CloneFlags
-from .kinds import NamespaceKind
-from .probes import Probes
+from ..diagnosis import Cause, Evidence
+from ..facts import Facts, errno_name
+from ..flags import CloneFlags
+from ..kinds import NamespaceKind
+from ..probes import Probes
+from .ruling import ADMINISTRATOR, CONTAINER, YOU, Failure, fault, likely, seen
 
 _NO_ROOM: Final = (errno.ENOSPC, errno.EUSERS)
 

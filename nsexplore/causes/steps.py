@@ -1,25 +1,17 @@
-"""From a failed step to its causes: the kernel's rules, looked up in the facts.
-
-A rule speaks up wherever the facts show that it refuses this step, whether or
-not something else refused it first: so causes that lie behind one another are
-all found. None ever speaks of a step that works.
-"""
+"""Which rules speak of which step, in the order in which the kernel asks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from . import _causes_clone as clone
-from . import _causes_inside as inside
-from . import _causes_limits as limits
-from . import _causes_maps as maps
-from ._ruling import Failure, Rule, unexplained
-from .diagnosis import Cause, ranked
-from .facts import Facts
-from .probes import Probes
+from ..diagnosis import Cause, ranked
+from ..facts import Facts
+from ..probes import Probes
+from . import clone, inside, limits, maps
+from .ruling import Failure, Rule, unexplained
 
-__all__ = ["Failure", "causes_of"]
+__all__ = ["causes_of"]
 
 # In the order in which the kernel asks: copy_process() in kernel/fork.c, create_user_ns() in
 # kernel/user_namespace.c, create_new_namespaces() in kernel/nsproxy.c.

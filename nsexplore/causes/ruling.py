@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from .command import Command
-from .diagnosis import Cause, Evidence
-from .facts import Facts, errno_name
-from .flags import CloneFlags
-from .idmap import IDMap
-from .kinds import KINDS, NamespaceKind
-from .probes import Probes
+from ..command import Command
+from ..diagnosis import Cause, Evidence
+from ..facts import Facts, errno_name
+from ..flags import CloneFlags
+from ..idmap import IDMap
+from ..kinds import KINDS, NamespaceKind
+from ..probes import Probes
 
 __all__ = [
     "ADMINISTRATOR",
