@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from numbers import Integral
+from numbers import Real
 from typing import Any, Final, TypeAlias
 
 from ._renders import Renders
@@ -88,43 +89,58 @@ def brief(answer: object) -> str:
         return f"something of type {type(answer).__name__:.40}"
 
 
-def is_one(right: int | str | bool, wrong: Mapping[int | str | bool, str], otherwise: str) -> Judge:
+def is_one(
+    right: int | str | bool,
+    wrong: Mapping[int | str | bool, str],
+    otherwise: str,
+    spelled: Callable[[str], str] = str,
+) -> Judge:
     """Return a judge that wants one value: a number, a word or True or False.
 
     Parameters
     ----------
     right : int, str or bool
-        Upper and lower case, and space around a word, do not matter.
+        Upper and lower case, space around a word, and the section of a manual page behind it
+        (``unshare(2)``) do not matter.
     wrong : mapping
         For answers that are likely to be given, why they are wrong.
     otherwise : str
         What is said of any other answer: a hint, not the answer.
+    spelled : callable, optional
+        Returns a word, in lower case, in the one spelling of several that is compared.
     """
-    likely = {_plain(answer): why for answer, why in wrong.items()}
+    likely = {_plain(answer, spelled): why for answer, why in wrong.items()}
 
     def judge(answer: Any) -> str:
         if said := _of_another_type(right, answer):
             return said
-        given = _plain(answer)
-        return "" if given == _plain(right) else likely.get(given, otherwise)
+        given = _plain(answer, spelled)
+        return "" if given == _plain(right, spelled) else likely.get(given, otherwise)
 
     return judge
 
 
-def is_set(right: frozenset[str], wrong: Mapping[str, str], missing: str) -> Judge:
+def is_set(
+    right: frozenset[str],
+    wrong: Mapping[str, str],
+    missing: str,
+    spelled: Callable[[str], str] = str,
+) -> Judge:
     """Return a judge that wants several words, in any order: ``{"uts", "user"}``.
 
     Parameters
     ----------
     right : frozenset of str
-        Upper and lower case, and space around a word, do not matter.
+        What does not matter is as in `is_one`.
     wrong : mapping
         For words that are likely to be given, why they do not belong there.
     missing : str
         What is said where only some are missing.
+    spelled : callable, optional
+        As in `is_one`.
     """
-    wanted = {_folded(word) for word in right}
-    likely = {_folded(word): why for word, why in wrong.items()}
+    wanted = {_folded(word, spelled) for word in right}
+    likely = {_folded(word, spelled): why for word, why in wrong.items()}
 
     def judge(answer: Any) -> str:
         if isinstance(answer, str) or not isinstance(answer, Iterable):
@@ -133,7 +149,7 @@ def is_set(right: frozenset[str], wrong: Mapping[str, str], missing: str) -> Jud
         for word in words:
             if not isinstance(word, str):
                 return f"words are asked for, in quotes; {brief(word)} is none"
-        given = {_folded(word) for word in words}
+        given = {_folded(word, spelled) for word in words}
         for word in sorted(given - wanted):
             said = f"{brief(word)} does not belong there"
             return f"{said}: {likely[word]}" if word in likely else said
@@ -142,14 +158,14 @@ def is_set(right: frozenset[str], wrong: Mapping[str, str], missing: str) -> Jud
     return judge
 
 
-def _folded(word: str) -> str:
-    return word.strip().casefold()
+def _folded(word: str, spelled: Callable[[str], str]) -> str:
+    return spelled(re.sub(r"\(\d\)$", "", word.strip().casefold()))
 
 
-def _plain(answer: Any) -> tuple[str, int | str]:
+def _plain(answer: Any, spelled: Callable[[str], str]) -> tuple[str, int | str]:
     """Return what is compared: True is not 1, and numpy's numbers are Python's."""
     if isinstance(answer, str):
-        return "str", _folded(answer)
+        return "str", _folded(answer, spelled)
     if _is_bool(answer):
         return "bool", int(answer)
     return "int", int(answer)
@@ -163,8 +179,8 @@ def _of_another_type(right: int | str | bool, answer: object) -> str:
     if isinstance(right, bool):
         fits, wanted = _is_bool(answer), "True or False is asked for"
     elif isinstance(right, int):
-        fits = isinstance(answer, Integral) and not _is_bool(answer)
-        wanted = "a number is asked for, without quotes"
+        fits = isinstance(answer, Real) and not _is_bool(answer) and answer == answer // 1
+        wanted = "a whole number is asked for, without quotes"
     else:
         fits, wanted = isinstance(answer, str), "a string is asked for, in quotes"
     return "" if fits else f"{wanted}; this is {brief(answer)}"

@@ -17,6 +17,8 @@ EVIL = "<script>alert(1)</script>\x1b[31m\u202e"
 number = is_one(8, {7: "one more", 9: "one less"}, "count them")
 word = is_one("UTS", {"hostname": "that is the program"}, "look it up")
 truth = is_one(True, {False: "it is"}, "yes or no")
+call = is_one("clone", {}, "look it up", lambda word: word.removeprefix("sys_"))
+calls = is_set(frozenset({"clone", "setns"}), {}, "more", lambda word: word.removeprefix("sys_"))
 words = is_set(frozenset({"user", "net"}), {"pid": "it has its own"}, "there are more")
 
 
@@ -37,8 +39,13 @@ class OddWords(Odd):
     [
         (number, 8),
         (number, np.int64(8)),
+        (number, 8.0),
+        (number, np.float32(8)),
         (word, "uts"),
         (word, " UTS\n"),
+        (word, "uts(7)"),
+        (call, "SYS_Clone(2)"),
+        (calls, ["sys_clone", "setns(2)"]),
         (truth, True),
         (truth, np.True_),
         (words, {"net", "user"}),
@@ -47,7 +54,7 @@ class OddWords(Odd):
     ],
 )
 def test_a_right_answer_is_right_in_any_of_its_forms(judge: Any, answer: object) -> None:
-    """Case, space, order and numpy's types do not matter."""
+    """Case, space, order, a page's section, numpy's types, a judge's spellings do not matter."""
     assert judge(answer) == ""
 
 
@@ -57,9 +64,11 @@ def test_a_right_answer_is_right_in_any_of_its_forms(judge: Any, answer: object)
         (number, 7, "one more"),
         (number, 9, "one less"),
         (number, -1, "count them"),
-        (number, True, "a number is asked for"),
+        (number, True, "a whole number is asked for"),
         (number, "8", "without quotes; this is '8'"),
-        (number, 8.0, "a number is asked for"),
+        (number, 8.5, "a whole number is asked for"),
+        (number, float("nan"), "a whole number is asked for"),
+        (number, float("inf"), "a whole number is asked for"),
         (word, "hostname", "that is the program"),
         (word, "", "look it up"),
         (word, 8, "in quotes; this is 8"),

@@ -269,6 +269,13 @@ def test_by_pid_the_init_is_told():
     ]
 
 
+def test_by_pid_an_init_that_is_left_out_is_not_said_to_be_missing():
+    """A part of a snapshot has not all of a namespace's processes."""
+    lines = text(zoo().of(50).tree("pid")).splitlines()[1:]
+    assert lines[0].startswith("► pid:[1001] (here)  init not seen · ")
+    assert not any("no init" in line for line in lines[:2])
+
+
 def test_html_is_a_labelled_list_of_lists_with_badges():
     """A screen reader tells the nesting; the sign is for the eye, the colour never alone."""
     page = Reader(html(zoo().tree()))

@@ -142,7 +142,7 @@ def _words(branch: Branch, tree: Tree) -> str:
 def _init(branch: Branch, seen: SeenNamespace, snapshot: Snapshot) -> str:
     if branch.process is not None:
         return f"init {process_name(branch.process)} · {_count(branch)}"
-    if branch.members:
+    if branch.members or any(sighting.place == "process" for sighting in seen.sightings):
         return f"init not seen · {keeps(seen, snapshot)}"
     return f"no init · {held(seen, snapshot)}"
 
