@@ -45,9 +45,9 @@ class NamespacingExecer(Renders):
         No user namespace: root inside is then **this machine's real root**.
     max_uid : int, optional
         Root inside is this UID and GID outside; 1 to max_uid-1 stay
-        themselves. From 2 to 4294967294. By default `max_valid_id`. Without a
-        user namespace it says nothing, as in garden; nor beside an IDMap, which
-        says it all.
+        themselves, and root inside may become any of them. From 2 to 4294967294.
+        By default `max_valid_id`. Without a user namespace it says nothing, as in
+        garden; nor beside an IDMap, which says it all.
     id_map : "rootless" or IDMap, optional
         Instead of garden's map of `max_uid`. ``"rootless"`` is what an ordinary
         user may do: root inside is oneself, or `max_uid` if it is one's own or in
