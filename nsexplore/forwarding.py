@@ -10,13 +10,16 @@ import socket
 import sys
 import threading
 import weakref
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from .entering import inside
+from .descriptors import Descriptors
+from .entering import Inside, inside
 from .errors import StartError
 from .interrupts import held
+from .nsfs import relatives
 
 if TYPE_CHECKING:
     from .process import Completed
@@ -27,11 +30,14 @@ __all__ = ["Forwarding", "forward"]
 # this is all that happens inside; a new namespace's lo is down (network_namespaces(7)).
 _LISTEN: Final = """
 import fcntl, socket, struct, sys
-SIOCSIFFLAGS, IFF_UP, port = 0x8914, 1, 0
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP, IFREQ, port = 0x8913, 0x8914, 1, "16sH22x", 0
 report = socket.socket(fileno=3)
 try:
     with socket.socket() as any:
-        fcntl.ioctl(any, SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", IFF_UP))
+        asked = fcntl.ioctl(any, SIOCGIFFLAGS, struct.pack(IFREQ, b"lo", 0))
+        flags = struct.unpack(IFREQ, asked)[1]
+        if not flags & IFF_UP:
+            fcntl.ioctl(any, SIOCSIFFLAGS, struct.pack(IFREQ, b"lo", flags | IFF_UP))
     made = [socket.create_server(("127.0.0.1", port := int(word))) for word in sys.argv[1:]]
 except OSError as error:
     report.send(b"%d %d" % (error.errno, port))
@@ -41,6 +47,8 @@ else:
 
 _MOST: Final = 253
 """Descriptors in one message: SCM_MAX_FD (unix(7))."""
+_ROOM: Final = 64
+"""Connections at a time, two descriptors each: who floods us must not take all that we may have."""
 
 
 class Forwarding:
@@ -57,9 +65,13 @@ class Forwarding:
 
     def __init__(self, listeners: list[socket.socket]) -> None:
         self.ports: tuple[int, ...] = tuple(each.getsockname()[1] for each in listeners)
-        relay = _Relay(listeners)
-        self.close = weakref.finalize(self, relay.end)
+        with held():
+            self._end = weakref.finalize(self, _Relay(listeners).end)
+
+    def close(self) -> None:
         """End all connections, and let go of the network namespace."""
+        with held():
+            self._end()
 
     def __enter__(self) -> Forwarding:
         return self
@@ -68,7 +80,7 @@ class Forwarding:
         self.close()
 
     def __repr__(self) -> str:
-        state = "open" if self.close.alive else "closed"
+        state = "open" if self._end.alive else "closed"
         return f"<Forwarding {state} ports={list(self.ports)}>"
 
 
@@ -94,7 +106,8 @@ def forward(target: Any, *ports: int) -> Forwarding:
     Raises
     ------
     ValueError
-        No port, one out of range, too many; the target shares this process's network.
+        No port, one out of range or named twice, too many; the target shares this process's
+        network.
     OSError
         A port is in use there (EADDRINUSE), or may not be had; lo cannot be brought up.
     ProcessLookupError, PermissionError
@@ -108,10 +121,17 @@ def forward(target: Any, *ports: int) -> Forwarding:
     >>> with execer.start("sleep", "60") as process, nx.forward(process, 8888):
     ...     print(nx.enter(process, "curl", "http://127.0.0.1:8888/api").stdout)
     """
-    return Forwarding(_listeners(target, [_port(port) for port in ports]))
+    numbers = [_port(port) for port in ports]
+    if not 1 <= len(numbers) <= _MOST:
+        raise ValueError(f"{len(numbers)} ports cannot be forwarded: name 1 to {_MOST} of them")
+    if len({*numbers}) < len(numbers):
+        raise ValueError(f"a port is named twice: {numbers}")
+    return Forwarding(_listeners(target, numbers))
 
 
 def _port(value: int) -> int:
+    if isinstance(value, bool):
+        raise TypeError(f"a port must be a number, not {value}")
     port = operator.index(value)
     if not 1 <= port <= 65535:
         raise ValueError(f"{port} is no TCP port: those are 1 to 65535")
@@ -120,17 +140,20 @@ def _port(value: int) -> int:
 
 def _listeners(target: Any, ports: list[int]) -> list[socket.socket]:
     """Make listening sockets in another network namespace."""
-    if not 1 <= len(ports) <= _MOST:
-        raise ValueError(f"{len(ports)} ports cannot be forwarded: name 1 to {_MOST} of them")
     ours, theirs = socket.socketpair()
     with ours, theirs:
         done = _listen(target, ports, theirs)
-        theirs.close()
+        ours.setblocking(False)  # it has ended: what it said is there by now, or never will be
         with held():
-            said, fds, _, _ = socket.recv_fds(ours, 64, len(ports))
+            try:
+                said, fds, flags, _ = socket.recv_fds(ours, 64, len(ports))
+            except BlockingIOError:
+                said, fds, flags = b"", [], 0
             listeners = [socket.socket(fileno=fd) for fd in fds]
-    if listeners:
+    if len(listeners) == len(ports):
         return listeners
+    for each in listeners:
+        each.close()
     if not said:
         raise ChildProcessError(
             f"what was to listen in the network namespace of {target!r} has ended before it"
@@ -138,84 +161,136 @@ def _listeners(target: Any, ports: list[int]) -> list[socket.socket]:
         )
     number, port = map(int, said.split())
     what = f"listen on 127.0.0.1:{port}" if port else "bring lo up"
+    if flags & socket.MSG_CTRUNC:
+        number, what = errno.EMFILE, "receive the sockets that were made"
     raise OSError(
         number, f"cannot {what} in the network namespace of {target!r}: {os.strerror(number)}"
     )
 
 
 def _listen(target: Any, ports: list[int], report: socket.socket) -> Completed:
-    # The owner of the user namespace has a right to its networks only as its root.
-    types = "net"
-    while True:
-        with inside(target, types=types) as execer:
-            if not any(join.kind == "net" for join in execer.joins):
-                raise ValueError(f"{target!r} is in this process's network: nothing to forward")
-            execer = replace(execer, extra_files=(report,))
-            words = (sys.executable, "-I", "-S", "-c", _LISTEN, *map(str, ports))
-            try:
-                return execer.run(*words)
-            except StartError as error:
-                if error.errno != errno.EPERM or types != "net":
-                    raise
-        types = "user,net"
+    def run(execer: Inside) -> Completed:
+        words = ("-I", "-S", "-c", _LISTEN, *map(str, ports))
+        return replace(execer, extra_files=(report,)).run(sys.executable, *words)
+
+    with inside(target, types="net") as execer:
+        if not execer.joins:
+            raise ValueError(f"{target!r} is in this process's network: nothing to forward")
+        network = execer.joins[0].fd
+        try:
+            return run(execer)
+        except StartError as error:
+            if error.errno != errno.EPERM:
+                raise
+            refusal = error
+        # Whoever may not enter it from here may do so as root of the user namespace that owns it.
+        with Descriptors() as files:
+            with held():
+                related, _ = relatives("net", network)
+                files.own(*related.values())
+            if "owner" not in related:
+                raise refusal
+            with (
+                open(related["owner"], closefd=False) as owner,
+                open(network, closefd=False) as owned,
+                inside((owner, owned)) as execer,
+            ):
+                return run(execer)
 
 
 class _Relay:
     """The thread. It knows nothing of the `Forwarding`, so that one may be forgotten."""
 
     def __init__(self, listeners: list[socket.socket]) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._over = asyncio.Event()
-        self._thread = threading.Thread(
-            target=self._run, args=(listeners,), name="nsexplore-forward", daemon=True
-        )
-        self._thread.start()
+        self._listeners = listeners
+        self._carried: set[asyncio.Task[None]] = set()
+        try:
+            self._loop = asyncio.new_event_loop()
+            self._over = asyncio.Event()
+            self._thread = threading.Thread(target=self._run, name="nsexplore-forward", daemon=True)
+            self._thread.start()
+        except BaseException:
+            for each in listeners:
+                each.close()
+            raise
 
     def end(self) -> None:
         self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join()
+        if threading.current_thread() is not self._thread:  # where it is collected as garbage
+            self._thread.join()
 
-    def _run(self, listeners: list[socket.socket]) -> None:
+    def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._serve(listeners))  # whose end ends the connections, too
+            runner.run(self._serve())  # whose end cancels what is carried
 
-    async def _serve(self, listeners: list[socket.socket]) -> None:
-        # asyncio refers to what waits for the network by weak references alone.
-        carrying: set[asyncio.Task[None]] = set()
-
-        def accept(port: int, *streams: Any) -> None:
-            task = asyncio.create_task(_connect(port, *streams))
-            carrying.add(task)
-            task.add_done_callback(carrying.discard)
-
-        servers = [
-            await asyncio.start_server(partial(accept, each.getsockname()[1]), sock=each)
-            for each in listeners
-        ]
+    async def _serve(self) -> None:
+        for each in self._listeners:
+            each.setblocking(False)
+        self._attend()
         await self._over.wait()
-        for server in servers:
-            server.close()
+        self._attend()
+        for each in self._listeners:
+            _end(each)
+
+    def _attend(self) -> None:
+        """Look after the listeners, unless there is no room, or all is over."""
+        busy = self._over.is_set() or len(self._carried) >= _ROOM
+        for each in self._listeners:
+            if busy:
+                self._loop.remove_reader(each)
+            else:
+                self._loop.add_reader(each, self._accept, each)
+
+    def _accept(self, listener: socket.socket) -> None:
+        try:
+            talks, _ = listener.accept()
+        except BlockingIOError:
+            return
+        except OSError:  # such as EMFILE, which lasts a while
+            for each in self._listeners:
+                self._loop.remove_reader(each)
+            self._loop.call_later(0.1, self._attend)
+            return
+        task = self._loop.create_task(_connect(talks, listener.getsockname()[1]))
+        self._carried.add(task)
+        # Of one that is cancelled before it has begun, too.
+        task.add_done_callback(partial(self._ended, talks))
+        self._attend()
+
+    def _ended(self, talks: socket.socket, task: asyncio.Task[None]) -> None:
+        _end(talks)
+        self._carried.discard(task)
+        if not self._over.is_set():
+            self._attend()
 
 
-async def _connect(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _connect(theirs: socket.socket, port: int) -> None:
     """Carry one connection, until both sides have said all, or one is gone."""
-    ends = [writer]
     try:
-        our_reader, our_writer = await asyncio.open_connection("127.0.0.1", port)
-        ends.append(our_writer)
+        ours = socket.socket()
+    except OSError:  # no descriptor is left
+        return
+    try:
+        for each in (theirs, ours):
+            each.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(ours, ("127.0.0.1", port))
         async with asyncio.TaskGroup() as ways:
-            ways.create_task(_carry(reader, our_writer))
-            ways.create_task(_carry(our_reader, writer))
+            ways.create_task(_carry(theirs, ours))
+            ways.create_task(_carry(ours, theirs))
     except* OSError:
         pass  # nobody listens here, or a side has gone: so goes the other
     finally:
-        for end in ends:
-            end.transport.abort()
+        _end(ours)
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    writer.transport.set_write_buffer_limits(0)  # drained is what the kernel has
-    while data := await reader.read(1 << 16):
-        writer.write(data)
-        await writer.drain()
-    writer.write_eof()
+async def _carry(source: socket.socket, sink: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    while data := await loop.sock_recv(source, 1 << 16):
+        await loop.sock_sendall(sink, data)
+    sink.shutdown(socket.SHUT_WR)
+
+
+def _end(end: socket.socket) -> None:
+    with suppress(OSError):
+        end.shutdown(socket.SHUT_RDWR)  # a forked copy of this process has it open, too
+    end.close()

@@ -8,11 +8,14 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from functools import partial
+from pathlib import Path
 
 import pytest
+from conftest import open_descriptors
 from drivers.whoever import OWN_MAP
 
 import nsexplore as nx
@@ -137,6 +140,62 @@ def test_close_ends_what_is_connected(network: nx.Process):
     assert repr(forwarding) == f"<Forwarding closed ports=[{port}]>"
 
 
+def test_close_ends_also_what_has_just_come(echo: int):
+    """Whoever is accepted while it ends is not forgotten: at any moment of it."""
+    for turn in range(100):
+        listener = socket.create_server(("127.0.0.2", echo))
+        forwarding = nx.Forwarding([listener])
+        asking = [socket.create_connection(("127.0.0.2", echo)) for _ in range(8)]
+        time.sleep(turn % 10 * 0.0003)
+        forwarding.close()
+        for each in asking:
+            with each:
+                each.settimeout(10)
+                with suppress(ConnectionError):
+                    assert each.recv(1) == b""
+
+
+def test_a_flood_takes_few_of_our_descriptors(network: nx.Process, echo: int):
+    """Those that come when there is no room wait; they are carried when others have gone."""
+    flood = f"""if True:
+        import socket
+        port = ("127.0.0.1", {echo})
+        talks = [socket.create_connection(port, timeout=10) for _ in range(150)]
+        print("connected", flush=True)
+        input()
+        for each in talks:
+            each.shutdown(socket.SHUT_WR)
+        print([each.recv(1) for each in talks] == [b""] * 150)
+    """
+    with inside(network, types=types_of(network)) as execer, nx.forward(network, echo):
+        before = len(open_descriptors())
+        with execer.start(
+            *(sys.executable, "-I", "-S", "-c", flood),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        ) as process:  # fmt: skip
+            assert process.stdout.readline() == "connected\n"
+            time.sleep(0.2)  # in which all of them would be accepted
+            taken = len(open_descriptors()) - before
+            assert 2 <= taken <= 2 * 64 + 10  # with that of the server, which is here too
+            assert process.communicate("\n")[0] == "True\n"
+
+
+def test_a_relay_that_is_garbage_in_its_own_thread_ends(network: nx.Process, echo: int):
+    """It cannot wait for itself."""
+    forwarding = nx.forward(network, echo)
+    ended = threading.Event()
+
+    def end() -> None:
+        forwarding.close()
+        ended.set()
+
+    (relay,) = (each for each in threading.enumerate() if each.name == "nsexplore-forward")
+    forwarding._end.peek()[1].__self__._loop.call_soon_threadsafe(end)
+    assert ended.wait(10)
+    relay.join(10)
+    assert not relay.is_alive()
+
+
 def test_a_forgotten_one_ends(network: nx.Process, echo: int):
     """It is not its own thread that keeps it."""
     nx.forward(network, echo)
@@ -159,7 +218,7 @@ def test_a_port_in_use_there_is_told(network: nx.Process, echo: int):
 @pytest.mark.parametrize(
     ("ports", "error"),
     [((), ValueError), ((0,), ValueError), ((65536,), ValueError), (("80",), TypeError),
-     (range(1, 255), ValueError)],
+     (range(1, 255), ValueError), ((80, 80), ValueError), ((True,), TypeError)],
 )  # fmt: skip
 def test_what_are_no_ports_is_refused(network: nx.Process, ports: tuple, error: type[Exception]):
     """Before anything is started."""
@@ -192,3 +251,28 @@ def test_a_listener_that_dies_is_told(network: nx.Process, monkeypatch: pytest.M
     monkeypatch.setattr("nsexplore.forwarding._LISTEN", "raise SystemExit('no room')")
     with pytest.raises(ChildProcessError, match=r"with 1: 'no room"):
         nx.forward(network, 80)
+
+
+def test_flags_of_lo_stay_as_they_are(network: nx.Process, tool: Callable[[str], str]):
+    """It is brought up, and nothing else."""
+
+    def lo(*words: str) -> str:
+        with inside(network, types=types_of(network)) as execer:
+            return execer.run(tool("ip"), "link", *words).stdout
+
+    lo("set", "lo", "promisc", "on")
+    assert "<LOOPBACK,PROMISC>" in lo("show", "lo")
+    with nx.forward(network, 8888):
+        assert "<LOOPBACK,PROMISC,UP,LOWER_UP>" in lo("show", "lo")
+
+
+@pytest.mark.needs("an ordinary user")
+def test_a_network_is_entered_as_root_of_its_owner(echo: int):
+    """The process may live in a user namespace below; a file of the network will do, too."""
+    script = "unshare --user sh -c 'echo ready; exec sleep 60'"
+    with nx.NamespacingExecer(**NETWORK).start("sh", "-c", script, stdout=subprocess.PIPE) as outer:
+        assert outer.stdout.readline() == "ready\n"
+        (below,) = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
+        for target in (int(below), f"/proc/{outer.pid}/ns/net"):
+            with nx.forward(target, echo):
+                assert asked(outer, echo).stdout == "yesyes"

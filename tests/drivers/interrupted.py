@@ -17,7 +17,7 @@ import time
 import warnings
 
 from held_by_us import children, descriptors
-from whoever import OWN_MAP, UNMAPPED
+from whoever import HAS_USER_NAMESPACES, OWN_MAP, UNMAPPED
 
 import nsexplore as nx
 from nsexplore.entering import enter
@@ -25,7 +25,7 @@ from nsexplore.entering import enter
 
 def one_start(turn: int, target: nx.Process) -> None:
     execer = nx.NamespacingExecer(**OWN_MAP)
-    match turn % 5:
+    match turn % (6 if HAS_USER_NAMESPACES else 5):
         case 0:
             execer.run("/bin/sh", "-c", "cat", input="x" * 1000)
         case 1:
@@ -38,6 +38,9 @@ def one_start(turn: int, target: nx.Process) -> None:
             os.waitpid(nx.NamespacingExecer(**UNMAPPED).exec("/bin/true"), 0)
         case 4:
             enter(target, "/bin/true")
+        case 5:
+            with nx.forward(target, 50001):
+                pass
 
 
 def loop(count: int, target: nx.Process) -> int:
@@ -72,7 +75,7 @@ def main() -> None:
     warnings.simplefilter("ignore", ResourceWarning)  # an interrupt may drop a process: it ends
     sys.unraisablehook = lambda _: None  # KeyboardInterrupt in a finalizer
     target = nx.NamespacingExecer(**OWN_MAP).start("/bin/sleep", "600")
-    for turn in (0, 4):
+    for turn in (0, 4, 5):
         one_start(turn, target)
     clean = left()
     begin = time.monotonic()
