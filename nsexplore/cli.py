@@ -239,7 +239,7 @@ def _start_and_wait(
                     raise
                 return SIGNALLED + foreground.ended_by
             record.update(pid=process.pid, birth=process.birth, timeline=process.timeline)
-            timed_out = _wait(options, process, record)
+            timed_out = _wait(options, process, foreground, record)
         code = process.wait() if foreground.ended_by is None else -foreground.ended_by
     record.update(returncode=code, timed_out=timed_out)
     _tell(options, "timeline", process.timeline, exit_status(code))
@@ -249,7 +249,9 @@ def _start_and_wait(
     return code if code >= 0 else SIGNALLED - code
 
 
-def _wait(options: argparse.Namespace, process: Process, record: dict[str, Any]) -> bool:
+def _wait(
+    options: argparse.Namespace, process: Process, foreground: Foreground, record: dict[str, Any]
+) -> bool:
     """Wait for the end; return whether the time was over before."""
     try:
         if options.json:
@@ -258,6 +260,7 @@ def _wait(options: argparse.Namespace, process: Process, record: dict[str, Any])
             process.wait(options.timeout)
     except subprocess.TimeoutExpired as error:
         record.update(stdout=error.output, stderr=error.stderr)
+        foreground.end()
         process.close()
         return True
     return False

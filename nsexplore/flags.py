@@ -17,6 +17,10 @@ class CloneFlags(Renders, IntFlag):
     also answers to its full name: ``CloneFlags.CLONE_NEWNET is
     CloneFlags.NEWNET``.
 
+    clone(2) does not take NEWTIME: the child asks for it by unshare(2). The program itself is
+    in the new time namespace since Linux 6.2, where execve(2) enters it; before, only the
+    processes that it starts are (time_namespaces(7)).
+
     Examples
     --------
     >>> print(CloneFlags.NEWPID | CloneFlags.NEWNET)

@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
+from .flags import CloneFlags
+from .inhabitants import inhabitants
 from .procfs import number_in_proc, parse_status, read_text
 
 if TYPE_CHECKING:
@@ -32,6 +35,10 @@ _ENDING: Final = _signals("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP")
 _STOPPING: Final = _signals("SIGTSTP", "SIGTTIN", "SIGTTOU")
 _KEYS: Final = _signals("SIGINT", "SIGQUIT")
 """The terminal sends these to every member of its foreground group."""
+_MOST: Final = 4096
+_ROUNDS: Final = (
+    500  # of a millisecond each: one that is stopped by none of our signals may be left
+)
 
 
 class Foreground:
@@ -77,18 +84,13 @@ class Foreground:
     # below talk to the pidfd, and take no lock.
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        if not self._has_begun():
-            # There is no command yet that could handle it, and a signal that waits for PID 1
-            # of a PID namespace is dropped when that has none of our handlers any more.
+        # Who is not the command yet has our handlers, and a signal that waits for PID 1 of a PID
+        # namespace is dropped when it has them no more.
+        if not self._has_begun() or not self._is_prepared_for(number):
             self.ended_by = number
-            self._kill()
-            return
-        at_the_terminal = self._terminal >= 0 and number in _KEYS
-        if not at_the_terminal:
+            self.end()
+        elif self._terminal < 0 or number not in _KEYS:
             self._send(number)
-        if not self._is_prepared_for(number):
-            self.ended_by = number
-            self._kill()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._send(signal.SIGSTOP)
@@ -100,11 +102,28 @@ class Foreground:
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._start.pidfd, number)
 
-    def _kill(self) -> None:
-        if self._terminal < 0 and self._start.pidfd >= 0:  # not reaped: the number is its own
-            with suppress(ProcessLookupError):
-                os.killpg(self._start.pid, signal.SIGKILL)
+    def end(self) -> None:
+        """Kill the process, and with it whom it has started and who did not leave it."""
+        if self._start.pidfd >= 0 and CloneFlags.NEWPID not in self._start.command.clone_flags:
+            if self._terminal < 0:  # not reaped: the number is its own
+                with suppress(ProcessLookupError):
+                    os.killpg(self._start.pid, signal.SIGKILL)
+            else:
+                self._kill_below()
         self._send(signal.SIGKILL)
+
+    def _kill_below(self) -> None:
+        """Kill everyone below the process: in our group, they are in none of their own."""
+        for _ in range(_ROUNDS):
+            # Who is stopped starts nobody, and reaps nobody: the numbers stay theirs.
+            below = inhabitants(self._start.pidfd, _MOST).processes
+            running = [each.number for each in below if each.state[:1] not in "TtZX"]
+            if not running or below[0].number != self._start.pid:  # another /proc's numbers
+                break
+            _signal_all(running, signal.SIGSTOP)
+            time.sleep(0.001)
+        if below and below[0].number == self._start.pid:
+            _signal_all([each.number for each in below], signal.SIGKILL)
 
     def _has_begun(self) -> bool:
         """Whether the process is the command: it may be so before the start's finish() returns."""
@@ -152,6 +171,12 @@ def _join_our_group(pid: int) -> int:
         os.close(terminal)
         return -1
     return terminal
+
+
+def _signal_all(numbers: list[int], number: int) -> None:
+    for pid in numbers:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
 
 
 def _is_there(group: int) -> bool:

@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,14 @@ def said(process: subprocess.Popen[str], word: str) -> None:
 
 
 class Terminal:
-    """A terminal whose session is one nsexplore."""
+    """A terminal whose session is one nsexplore, or that of a shell through which it is started."""
 
-    def __init__(self, setsid: str, *args: str) -> None:
+    def __init__(self, setsid: str, *args: str, through: Sequence[str] = ()) -> None:
         self.ours, theirs = pty.openpty()
         self.seen = b""
         try:
             self.process = subprocess.Popen(
-                [setsid, "--ctty", *command("run", *ANYBODY), "-q", *args],
+                [setsid, "--ctty", *through, *command("run", *ANYBODY), "-q", *args],
                 stdin=theirs, stdout=theirs, stderr=theirs,
             )  # fmt: skip
         finally:

@@ -6,12 +6,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from command_line import ANYBODY, CTRL_C, CTRL_Z, Terminal, command, said, started, state_of
+from command_line import (
+    ANYBODY,
+    COMMAND,
+    CTRL_C,
+    CTRL_Z,
+    Terminal,
+    command,
+    said,
+    started,
+    state_of,
+)
 from conftest import count, eventually
 from drivers.whoever import OWN_MAP
 
@@ -88,8 +98,8 @@ def terminal(tool: Callable[[str], str]) -> Iterator[Callable[..., Terminal]]:
     """Return what runs nsexplore at a terminal of its own."""
     opened: list[Terminal] = []
 
-    def open_terminal(*args: str) -> Terminal:
-        opened.append(Terminal(tool("setsid"), *args))
+    def open_terminal(*args: str, through: Sequence[str] = ()) -> Terminal:
+        opened.append(Terminal(tool("setsid"), *args, through=through))
         return opened[-1]
 
     yield open_terminal
@@ -188,3 +198,45 @@ def test_end_of_the_terminal_ends_the_command(terminal: Callable[..., Terminal],
     os.close(here.ours)
     here.ours = os.open(os.devnull, os.O_RDONLY)
     assert here.process.wait(20) == 128 + signal.SIGHUP
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, "timeout"])
+@pytest.mark.parametrize("kinds", ["user,uts", "user,pid"])
+def test_end_at_a_terminal_takes_everyone_along(
+    terminal: Callable[..., Terminal], marker: str, how: signal.Signals | str, kinds: str
+):
+    """Below a shell, which stays. (The keys are the terminal's: they reach each of them.)"""
+    shell = ("sh", "-c", '"$@"; echo "ended with $?"; read line', "sh")
+    script = f"(sleep {marker} & wait) & sleep {marker} & echo ready; exec sleep {marker}"
+    limit = ["--timeout", "1"] if how == "timeout" else []
+    here = terminal("--namespaces", kinds, *limit, "--", "sh", "-c", script, through=shell)
+    assert here.shows(b"ready")
+    assert eventually(lambda: count(marker) == 3)
+    ours = Path(f"/proc/{here.process.pid}/task/{here.process.pid}/children").read_text()
+    if isinstance(how, signal.Signals):
+        os.kill(int(ours), how)
+    code = 128 + how if isinstance(how, signal.Signals) else 124
+    assert here.shows(f"ended with {code}".encode())
+    assert count(marker) == 0
+
+
+# -- before there is a command ----------------------------------------------------
+
+
+def test_ctrl_c_while_it_is_loaded_says_nothing():
+    """At any moment after the package itself is there: no traceback, and it is the end."""
+    for turn in range(1, 20, 2):
+        process = subprocess.Popen(
+            [sys.executable, "-v", *COMMAND[1:], "plan", "--", "true"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )  # fmt: skip
+        # Python says what it loads, one after the other.
+        loaded = (line for line in process.stderr if line.startswith("import "))
+        next(line for line in loaded if line.startswith("import 'nsexplore' "))
+        for _ in zip(range(turn), loaded, strict=False):
+            pass
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=20)
+        assert "Traceback" not in rest
+        assert process.returncode in (-signal.SIGINT, 0, 130)

@@ -18,9 +18,9 @@ from drivers.whoever import BARE, IS_ROOT, ROOTLESS, UNMAPPED
 from explorer_asking import is_gone, model, shell
 
 import nsexplore as nx
+from nsexplore import inhabitants as insides
 from nsexplore.errors import StartError
 from nsexplore.flags import ALL_NAMESPACES
-from nsexplore.widgets import inside as insides
 from nsexplore.widgets.model import Model
 
 pytestmark = pytest.mark.usefixtures("leaves_nothing")
@@ -447,7 +447,7 @@ def test_a_number_that_is_anothers_by_now_is_not_taken_for_a_child(
     monkeypatch.setattr(insides, "read_text", read)
     monkeypatch.setattr(insides, "number_in_proc", lambda pidfd: 7)
     monkeypatch.setattr(insides.os, "listdir", lambda folder: [folder.split("/")[2]])
-    found = insides.inside(3)
+    found = insides.inhabitants(3)
     assert [(p.number, p.pid_inside, p.comm, p.depth) for p in found.processes] == [
         (7, 1, "sh", 0),
         (9, 2, "a b", 1),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import UserDict
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -13,7 +15,7 @@ from making_snapshots import EVIL, hostile, many, namespace, snapshot, zoo
 
 import nsexplore as nx
 from nsexplore.codec import RecordingError
-from nsexplore.hosts import Answer, Answers, Fleet, Snapshots
+from nsexplore.hosts import Answer, Answers, Asking, Fleet, Snapshots
 from nsexplore.hosts.wire import Problem, Reply, Who, as_text, read_reply, read_request, request
 from nsexplore.idmap import IDMap
 from nsexplore.snapshot import Snapshot
@@ -164,6 +166,44 @@ def test_what_only_mounts_keep_is_listed() -> None:
 
 
 @pytest.mark.anywhere
+class Interrupted:
+    """A client whose third engine meets a Ctrl-C while it is being asked."""
+
+    def __init__(self) -> None:
+        self.called_off: list[str] = []
+
+    def __getitem__(self, engine: int) -> Any:
+        def execute(*_: object, **__: object) -> Any:
+            if engine == 2:
+                raise KeyboardInterrupt
+            return Waiting([f"job of {engine}"])
+
+        return SimpleNamespace(execute=execute)
+
+    def abort(self, jobs: list[str], *, block: bool) -> None:
+        assert not block
+        self.called_off += jobs
+
+
+class Waiting(UserDict[str, list[object]]):
+    """The result of a job that has not begun."""
+
+    def __init__(self, msg_ids: list[str]) -> None:
+        super().__init__(outputs=[])
+        self.msg_ids = msg_ids
+
+    def add_done_callback(self, call: object) -> None:
+        assert callable(call)
+
+
+def test_an_interrupt_while_hosts_are_asked_calls_off_what_was_sent() -> None:
+    """Nobody has anything yet by which to do it."""
+    client = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        Asking(client, {n: f"host-{n}" for n in range(4)}, "doctor", {}, Answers, 5.0, False)
+    assert client.called_off == ["job of 0", "job of 1"]
+
+
 def test_hosts_are_loaded_when_they_are_asked_for() -> None:
     """And neither they nor the package need ipyparallel."""
     code = (

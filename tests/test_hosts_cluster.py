@@ -457,7 +457,11 @@ def test_a_view_without_engines_is_a_fleet_without_hosts(cluster: Cluster) -> No
     assert machines.kept_by_mounts().empty
     assert fleet.doctor().why_not().empty
     assert fleet.run("true").frame.empty
-    assert fleet.inspect().namespaces.empty
+    namespaces = fleet.inspect().namespaces
+    assert namespaces.empty
+    some = only(cluster, 0).inspect().namespaces
+    assert namespaces.index.names == some.index.names
+    assert namespaces.dtypes.to_dict() == some.dtypes.to_dict()
 
 
 def test_a_closed_client_is_a_row_for_each(cluster: Cluster) -> None:

@@ -13,7 +13,7 @@ from ..codec import RecordingError
 from ..progress import Progress, Watching
 from ..recording import Recording
 from .answers import Answer, Answers
-from .wire import BEGUN, MIME, Problem, Reply, read_reply, request
+from .wire import BEGUN, MIME, WORDS, Problem, Reply, read_reply, request
 
 __all__ = ["Asking"]
 
@@ -27,7 +27,6 @@ _AFTERWARDS: Final = 2.0
 """Seconds between the end of an engine's work and what it has published, which comes apart."""
 _LOOKING: Final = 0.02
 _TELLING: Final = 0.2
-_WORDS: Final = 4000
 
 
 class Asking(Generic[A]):
@@ -67,8 +66,12 @@ class Asking(Generic[A]):
         self._done: dict[int, float] = {}  # those of which only the reply is still to come
         code = _CODE.format(request(question, arguments))
         self._sent = time.monotonic()
-        for engine in self.labels:
-            self._send(engine, code)
+        try:
+            for engine in self.labels:
+                self._send(engine, code)
+        except BaseException:  # Ctrl-C: nobody will ever have this to call it off
+            self.cancel()
+            raise
 
     def _send(self, engine: int, code: str) -> None:
         try:
@@ -231,4 +234,4 @@ def _of_engine(error: BaseException) -> Problem:
 
 
 def _short(problem: Problem) -> Problem:
-    return Problem(problem.kind[:80], problem.words[:_WORDS])
+    return Problem(problem.kind[:80], problem.words[:WORDS])

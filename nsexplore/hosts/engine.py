@@ -17,7 +17,7 @@ from ..idmap import IDMap
 from ..inspecting import inspect
 from ..procfs import read_text
 from ..recording import Recording, system_name
-from .wire import BEGUN, MIME, Problem, Reply, Who, as_text, read_request, sent_at
+from .wire import BEGUN, MIME, WORDS, Problem, Reply, Who, as_text, read_request, sent_at
 
 __all__ = ["answer", "reply"]
 
@@ -72,10 +72,7 @@ def answer(text: str) -> str:
             return as_text(Reply(me))
         return as_text(Reply(me, Recording.take(value, f"host {me.host}").to_json()))
     except Exception as error:
-        return as_text(Reply(me, problem=Problem(type(error).__name__, str(error)[:_WORDS])))
-
-
-_WORDS: Final = 4000
+        return as_text(Reply(me, problem=Problem(type(error).__name__, str(error)[:WORDS])))
 
 
 def who() -> Who:

@@ -20,6 +20,7 @@ from ..views import NamespaceID
 __all__ = [
     "BEGUN",
     "MIME",
+    "WORDS",
     "Problem",
     "Reply",
     "Who",
@@ -37,6 +38,8 @@ BEGUN: Final = "application/vnd.nsexplore.begun+json"
 SCHEMA: Final = "nsexplore-fleet"
 VERSION: Final = 1
 
+WORDS: Final = 4000
+"""Characters of an error's words."""
 MOST: Final = 20 << 20
 """Characters of a reply that is read; a recording has up to 16 MiB."""
 

@@ -19,7 +19,7 @@ from ..snapshot import Snapshot
 from ..views import ProcessView
 from ._frame import make_frame
 from .diagnosis import DIAGNOSIS, diagnosis_rows
-from .processes import namespaces_frame
+from .processes import PROCESS_NAMESPACES, namespaces_frame
 from .snapshot import ID_MAPS, NAMESPACES, PROCESSES, map_rows, namespace_rows, process_rows
 
 __all__ = [
@@ -165,7 +165,10 @@ def completions_of(completions: Mapping[str, Completed]) -> pd.DataFrame:
 def views_of(views: Mapping[str, ProcessView]) -> pd.DataFrame:
     """Return the frame behind `Views.namespaces`."""
     frames = {encodable(host): namespaces_frame(view) for host, view in views.items()}
-    return pd.concat(frames, names=["host"]) if frames else pd.DataFrame()
+    if frames:
+        return pd.concat(frames, names=["host"])
+    levels = {"host": "string", "type": "string"}
+    return make_frame((), levels | PROCESS_NAMESPACES).set_index([*levels])
 
 
 # -- questions across hosts -----------------------------------------------------------------

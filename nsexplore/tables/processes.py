@@ -23,6 +23,7 @@ from ..views import Namespace, NamespaceID, ProcessView
 from ._frame import make_frame, origin_of, wrong_type
 
 __all__ = [
+    "PROCESS_NAMESPACES",
     "capabilities_frame",
     "clone_flags_frame",
     "id_map_frame",
@@ -41,7 +42,7 @@ _FLAGS: Final = {
     "man": "string",
 }
 _ID_MAP: Final = {"map": "string", "container_id": "int64", "host_id": "int64", "size": "int64"}
-_NAMESPACES: Final = {
+PROCESS_NAMESPACES: Final = {
     "inode": "int64",
     "link": "string",
     "reference_inode": "Int64",
@@ -212,7 +213,9 @@ def namespaces_frame(x: object, reference: object = None) -> pd.DataFrame:
                 ns.unique_id,
             )
         )
-    return make_frame(rows, {"type": "string", **_NAMESPACES}, x, reference).set_index("type")
+    return make_frame(rows, {"type": "string", **PROCESS_NAMESPACES}, x, reference).set_index(
+        "type"
+    )
 
 
 def timeline_frame(x: object) -> pd.DataFrame:

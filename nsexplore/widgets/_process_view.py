@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from ..inhabitants import Inhabitants
 from ..kinds import KINDS
 from ..naming import namespace_name, pid_name
 from ..pictures import timeline as _timeline
@@ -17,7 +18,6 @@ from ..views import NamespaceID, ProcessView
 from ._output_view import OutputView
 from ._parts import boxed, paragraph, picture, processes, show
 from .history import own_namespaces
-from .inside import Inside
 from .model import Model
 
 __all__ = ["LifeView", "inside_html", "namespaces_html"]
@@ -137,7 +137,7 @@ def _credentials(view: ProcessView) -> Html:
     return join((shown, *(paragraph(line, class_="nsx-mut") for line in unmapped(view))))
 
 
-def inside_html(found: Inside) -> Html:
+def inside_html(found: Inhabitants) -> Html:
     """Return a process and its descendants as a tree; empty where there are none."""
     if not found.processes:
         return Html()

@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import traitlets
 
+from ..inhabitants import Inhabitants, inhabitants
 from ..inspecting import inspect
 from ..process import Process
 from ..runner import CommandRunner
 from ..stepping import Step
 from ..streams import LONG
 from .history import BEGINNING, Run, how_it_ended, own_namespaces
-from .inside import Inside, inside
 from .output import Output
 from .panel import Panel
 from .streaming import Streaming
@@ -37,7 +37,7 @@ class Follower(Panel):
     asked = traitlets.Any(None, allow_none=True, read_only=True)
     process = traitlets.Any(None, allow_none=True, read_only=True)
     view = traitlets.Any(None, allow_none=True, read_only=True)
-    inside = traitlets.Any(Inside(), read_only=True)
+    inside = traitlets.Any(Inhabitants(), read_only=True)
     timeline = traitlets.Any(None, allow_none=True, read_only=True)
     output = traitlets.Any(Output(), read_only=True)
     history = traitlets.Any((), read_only=True)
@@ -64,7 +64,7 @@ class Follower(Panel):
                 self.set_trait(name, None)
             self.set_trait("offers_doctor", False)
             self.set_trait("output", Output())
-            self.set_trait("inside", Inside())
+            self.set_trait("inside", Inhabitants())
             self.set_trait("stop_at", "")
             self.set_trait("stops", ())
             self.set_trait("asked", self._verdict.plan)
@@ -113,7 +113,7 @@ class Follower(Panel):
             return
         with self.hold_trait_notifications():
             self.set_trait("view", view)
-            self.set_trait("inside", inside(process.pidfd))
+            self.set_trait("inside", inhabitants(process.pidfd))
 
     def _end(self) -> None:
         process, streaming = self.process, self._streaming
@@ -143,7 +143,7 @@ class Follower(Panel):
                 future.set_result(None)
         with self.hold_trait_notifications():
             self.set_trait("view", process.birth)
-            self.set_trait("inside", Inside())
+            self.set_trait("inside", Inhabitants())
             self.set_trait("history", (*self.history, run)[-MOST_RUNS:])
             self.set_trait("state", "ended")
             self._act_words = {}
@@ -276,5 +276,5 @@ class Follower(Panel):
             if self.state in ("running", "stepping"):
                 self.set_trait("stop_at", "")
                 self.set_trait("state", "ended")
-            self.set_trait("inside", Inside())
+            self.set_trait("inside", Inhabitants())
             self._tell()

@@ -88,7 +88,7 @@ class Model(Follower):
         what was left in the pipe (`Output.waits`) can be read from ``process.stdout``.
     view : ProcessView or None
         The latest look at it: at a stop, as it runs, and from its end on at its birth.
-    inside : Inside
+    inside : Inhabitants
         It and its descendants, while it runs.
     timeline : Timeline or None
     output : Output

@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from ..procfs import number_in_proc, parse_status, read_text
+from .procfs import number_in_proc, parse_status, read_text
 
-__all__ = ["Inhabitant", "Inside", "inside"]
+__all__ = ["Inhabitant", "Inhabitants", "inhabitants"]
 
 MOST: Final = 64
-"""Processes that are looked at, and threads of each: it is done again and again."""
+"""Processes that are looked at, and threads of each: an explorer does so again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Inhabitant:
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
+class Inhabitants:
     """A process and its descendants, each behind its parent.
 
     Attributes
@@ -55,22 +55,22 @@ class Inside:
     is_whole: bool = True
 
 
-def inside(pidfd: int) -> Inside:
-    """Look at a process and its descendants now; empty where it has ended.
+def inhabitants(pidfd: int, most: int = MOST) -> Inhabitants:
+    """Look at a process and its descendants now; none where it has ended.
 
     Two processes that are children of none of them, such as those that another one put
     into the namespace, are not seen: this asks the parents.
     """
     found: list[Inhabitant] = []
     with suppress(OSError, ValueError):
-        whole = _walk(number_in_proc(pidfd), None, 0, found)
-        return Inside(tuple(found), whole)
-    return Inside()
+        whole = _walk(number_in_proc(pidfd), None, 0, found, most)
+        return Inhabitants(tuple(found), whole)
+    return Inhabitants()
 
 
-def _walk(number: int, parent: int | None, depth: int, found: list[Inhabitant]) -> bool:
+def _walk(number: int, parent: int | None, depth: int, found: list[Inhabitant], most: int) -> bool:
     """Add a process and its descendants; return whether all were looked at."""
-    if len(found) >= MOST or depth >= MOST:
+    if len(found) >= most or depth >= most:
         return False
     status = parse_status(read_text(f"/proc/{number}/status"))
     if parent is not None and status.get("PPid") != str(parent):
@@ -78,12 +78,12 @@ def _walk(number: int, parent: int | None, depth: int, found: list[Inhabitant]) 
     pid = int(status.get("NSpid", str(number)).split()[-1])
     found.append(Inhabitant(number, pid, status.get("Name", ""), status.get("State", ""), depth))
     tasks = sorted(map(int, os.listdir(f"/proc/{number}/task")))
-    whole = len(tasks) <= MOST
-    for task in tasks[:MOST]:
+    whole = len(tasks) <= most
+    for task in tasks[:most]:
         with suppress(OSError, ValueError):
             for child in read_text(f"/proc/{number}/task/{task}/children").split():
                 with suppress(OSError, ValueError):  # it has ended meanwhile
-                    whole &= _walk(int(child), number, depth + 1, found)
-                if len(found) >= MOST and not whole:
+                    whole &= _walk(int(child), number, depth + 1, found, most)
+                if len(found) >= most and not whole:
                     return False
     return whole
