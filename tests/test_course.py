@@ -124,3 +124,65 @@ def test_a_strange_answer_is_a_wrong_one(part: str) -> None:
             verdict = nx.check(name, answer)
             assert verdict.right is False, answer
             assert "cannot be judged" not in verdict.said, verdict
+
+
+def test_a_right_answer_may_be_spelled_otherwise(part: str) -> None:
+    """As a flag, a path, a signal's full name, with other options: who does has understood."""
+    for name, also in getattr(answers(part), "ALSO_RIGHT", {}).items():
+        for answer in also:
+            assert nx.check(name, answer), (name, answer)
+
+
+@pytest.mark.needs("root")
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["ps", "-Ao", "pid="],
+        ["ps", "-e", "-opid="],
+        ["ps", "-o", "pid=", "-A"],
+        ["ps", "axo", "pid="],
+        ["sh", "-c", "exec ps -A -o 'pid='"],
+    ],
+    ids=" ".join,
+)
+def test_the_options_of_ps_may_be_joined(args: list[str]) -> None:
+    """And be in any order, and in a script."""
+    verdict = nx.check("pids.3", answers("pids").BOXED.run(*args))
+    assert verdict, verdict
+
+
+@pytest.mark.needs("root")
+@pytest.mark.parametrize(
+    "script",
+    [
+        "hostname meadow && uname -n",
+        "echo meadow > /proc/sys/kernel/hostname; exec cat /proc/sys/kernel/hostname",
+        'echo "$(hostname meadow; hostname)"',
+        "# that's the name\nhostname meadow\n# and that's all\necho $(hostname)",
+        "echo hostname meadow | sh; hostname",
+        "say() { hostname meadow; hostname; }; say",
+    ],
+)
+def test_who_prints_by_echo_what_the_kernel_says_is_believed(script: str) -> None:
+    """Refused is only what cannot have done anything else than print."""
+    verdict = nx.check("uts.4", answers("uts").alone.run("sh", "-c", script))
+    assert verdict, verdict
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["echo", "meadow"],
+        ["/bin/echo", "meadow"],
+        ["sh", "-c", "echo meadow"],
+        ["/bin/sh", "-ec", "printf 'meadow\\n'; exit 0"],
+        ["bash", "-c", 'true && echo "meadow"'],
+    ],
+    ids=" ".join,
+)
+def test_who_only_prints_is_told_so(args: list[str]) -> None:
+    """By whichever of the ways there are."""
+    given = answers("uts")
+    verdict = nx.check("uts.4", given.ended(given.alone, "meadow\n", args=tuple(args)))
+    assert verdict.right is False
+    assert "printed a word" in verdict.said

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, Final
 
 from ..exercise import Exercise, brief, is_one, is_set
 from ..flags import CloneFlags
 from ..process import Completed
+from .printing import prints_only
 
 __all__ = ["EXERCISES"]
 
 _REFUSED: Final = re.compile(r"(?<!\w)/note\W+Read-only file system")
+
+
+def _prints_only(answer: Completed) -> bool:
+    """Return that of the program inside, which follows ``sh -c BUILD container``."""
+    program = answer.command.args[4:]
+    return bool(program) and prints_only(replace(answer.command, args=program))
 
 
 def _read_only_root(answer: Any) -> str:
@@ -22,6 +30,8 @@ def _read_only_root(answer: Any) -> str:
         return "that was no user namespace of its own: it was the machine's root that ran it"
     if CloneFlags.NEWNS not in flags:
         return "without a mount namespace there is no root file system of its own"
+    if _prints_only(answer):
+        return "those are words of your own; it is id and touch that should find them out"
     said = answer.stdout + answer.stderr
     if "bad option" in said:
         return (
@@ -64,6 +74,7 @@ EXERCISES: Final = (
                 "if": "without that line the script would be no script",
             },
             "where does pivot_root put the old root, and which line takes it away from there?",
+            spelled=lambda words: words.partition(" ")[0],
         ),
         "pivot_root moves the machine's root to /old; it is gone only when it is unmounted. A"
         " container that keeps it has every file in reach that its UID may read",
@@ -99,6 +110,7 @@ EXERCISES: Final = (
             },
             "one line after the other: which namespace does it change, and is there any that no"
             " line changes?",
+            spelled=lambda word: word.removeprefix("clone_new"),
         ),
         "no line has to do with IPC. It still belongs to a container: else its programs would share"
         " shared memory segments and queues with the machine's",

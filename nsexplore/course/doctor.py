@@ -49,8 +49,8 @@ EXERCISES: Final = (
         is_one(
             False,
             {
-                True: "the kernel tells the first reason only; there is a second one behind it,"
-                " which the first card of section 7 does not tell",
+                True: "only one of the two reasons is gone: the first card of section 7 is still"
+                " there. What does it say of user namespaces?",
             },
             "True or False?",
         ),

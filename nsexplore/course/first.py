@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final
 
 from ..command import Command
 from ..exercise import Exercise, brief, is_one, is_set
 from ..flags import CloneFlags
+from ..kinds import KINDS
 from ..process import Completed
 
 __all__ = ["EXERCISES"]
 
 _WANTED: Final = CloneFlags.NEWUSER | CloneFlags.NEWUTS
+_BY_FLAG: Final = {f"clone_{kind.flag.name}".lower(): kind.name for kind in KINDS}
+
+
+def _kind(word: str) -> str:
+    """Spell a kind by its name, whether it is given by that or by its flag."""
+    return _BY_FLAG.get(word, word)
 
 
 def _plans_two_kinds(answer: Any) -> str:
@@ -29,6 +37,9 @@ def _plans_two_kinds(answer: Any) -> str:
         return f"it asks for {too_many} as well; clone_flags= tells which kinds are to be new"
     if answer.clone_flags != _WANTED:
         return f"it only asks for {answer.clone_flags}"
+    program, *words = answer.args
+    if os.path.basename(program) != "id" or words:
+        return f"namespaces and map are right; the program is to be id, not {answer.args!r:.80}"
     return ""
 
 
@@ -46,8 +57,8 @@ EXERCISES: Final = (
             },
             "read the line of the map that begins with 0: its second number",
         ),
-        "root inside is MaxUID outside, and that is the UID that this machine's kernel asks when a"
-        " file is opened",
+        "root inside is MaxUID outside, and it is as that UID that the kernel checks whether it may"
+        " open a file of this machine",
     ),
     Exercise(
         "first.2",
@@ -64,6 +75,7 @@ EXERCISES: Final = (
                 "uts": "its hostname was garden, and out here it stayed what it was",
             },
             "there is one more: which flags of the plan are dashed?",
+            spelled=_kind,
         ),
         "of the eight kinds six are asked for by default, and what is not asked for is shared",
     ),

@@ -40,6 +40,7 @@ EXERCISES: Final = (
                 "ipc": "nothing refers to it any more",
             },
             "something is missing: the file keeps one of them, and who keeps the owner of that?",
+            spelled=lambda word: word.rpartition("/")[2].removeprefix("clone_new"),
         ),
         "the open file keeps the UTS namespace, and that one keeps the user namespace that owns it",
     ),

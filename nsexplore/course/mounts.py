@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from ..exercise import Exercise, brief, is_one, is_set
 from ..flags import CloneFlags
 from ..process import Completed
+from .printing import prints_only
 
 __all__ = ["EXERCISES"]
+
+_SPELLED: Final = re.compile(
+    r"""(?:[\w-]+=|--propagation\ |--make-|ms_)?  # --propagation=slave, --make-slave, MS_SLAVE
+    r?(shared|slave|private|unbindable|unchanged)  # rslave: with all mounts below""",
+    re.VERBOSE,
+)
 
 
 def _shows_a_slave(answer: Any) -> str:
@@ -25,7 +33,17 @@ def _shows_a_slave(answer: Any) -> str:
     lines = answer.stdout.splitlines()
     if len(lines) != 1:
         return f"one line is asked for; it has printed {len(lines)}"
-    return _of_line(lines[0])
+    if said := _of_line(lines[0]):
+        return said
+    if prints_only(answer.command):
+        return "nobody has mounted anything there: it has printed words, and not read mountinfo"
+    return ""
+
+
+def _propagation(word: str) -> str:
+    """Spell a propagation as unshare(1) does, and as the table of section 6."""
+    found = _SPELLED.fullmatch(word)
+    return found[1] if found else word
 
 
 def _of_line(line: str) -> str:
@@ -63,6 +81,7 @@ EXERCISES: Final = (
                 "unbindable": "that is private, and cannot be bound elsewhere either",
             },
             "look at the table of section 6: which row has a yes and a no?",
+            spelled=_propagation,
         ),
         "a slave gets what happens in the peer group that it listens to, and passes nothing on;"
         " systemd's MountFlags=slave is just that",

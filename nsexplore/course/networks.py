@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final
 
 from ..command import Command
 from ..exercise import Exercise, brief, is_one, is_set
 from ..flags import CloneFlags
 from ..process import Completed
+from .printing import prints_only
 
 __all__ = ["EXERCISES"]
 
@@ -15,8 +17,8 @@ __all__ = ["EXERCISES"]
 def _brings_up_lo(answer: Any) -> str:
     if not isinstance(answer, Command):
         return f"a plan is asked for, what plan(…) of an execer returns; this is {brief(answer)}"
-    if answer.args != ("ip", "link", "set", "lo", "up"):
-        return 'the command to plan is "ip", "link", "set", "lo", "up", word by word'
+    if not _sets_lo_up(answer.args):
+        return 'the command to plan is "ip", "link", "set", "lo", "up", each a string of its own'
     flags = answer.clone_flags
     if CloneFlags.NEWNET not in flags:
         return "this would be the network outside, and who owns that one? (section 10)"
@@ -30,11 +32,20 @@ def _brings_up_lo(answer: Any) -> str:
     return ""
 
 
+def _sets_lo_up(args: tuple[str, ...]) -> bool:
+    """Return whether it is that command, in any of its spellings: ip-link(8)."""
+    program, *words = (*map(os.path.basename, args[:1]), *args[1:]) or ("",)
+    device = sorted(word for word in words[2:] if word != "dev")
+    return (program, words[:2], device) == ("ip", ["link", "set"], ["lo", "up"])
+
+
 def _has_the_address(answer: Any) -> str:
     if not isinstance(answer, Completed):
         return f"what run(…) of an execer returns is asked for; this is {brief(answer)}"
     if CloneFlags.NEWNET not in answer.command.clone_flags:
         return "this ran in the network outside: use an execer that makes a new one, such as lan"
+    if prints_only(answer.command):
+        return "those are words of your own; nobody in there has tried to connect"
     last = answer.stdout.strip().rpartition("\n")[2]
     if not last.startswith("192.0.2.1: "):
         return 'its last line is not that of: "$PYTHON" -IS -c "$CONNECT" 192.0.2.1'
@@ -47,6 +58,13 @@ def _has_the_address(answer: Any) -> str:
         return "somebody answers, but not that nobody listens: is there a server, or a firewall?"
     return ""
 
+
+_SHORT: Final = {
+    "sysctls": "sysctls of net.ipv4",
+    "sysctl": "sysctls of net.ipv4",
+    "net.ipv4": "sysctls of net.ipv4",
+    "pids": "process ids",
+}
 
 EXERCISES: Final = (
     Exercise(
@@ -79,6 +97,7 @@ EXERCISES: Final = (
                 " another network",
             },
             "all of these belong there, and there are more: go through the sections once again",
+            spelled=lambda word: _SHORT.get(word, word),
         ),
         "these are the network's own; the rest belongs to UTS, mount and PID namespaces",
     ),

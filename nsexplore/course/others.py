@@ -7,6 +7,7 @@ from typing import Any, Final
 from ..exercise import Exercise, brief, is_one
 from ..flags import CloneFlags
 from ..process import Completed
+from .printing import prints_only
 
 __all__ = ["EXERCISES"]
 
@@ -20,6 +21,8 @@ def _has_the_offsets(answer: Any) -> str:
         return (
             "an ordinary user may not make these namespaces: what has to be made along with them?"
         )
+    if prints_only(answer.command):
+        return "those are words of your own; the kernel has them in a file, to be read from inside"
     if not answer.stdout:
         return "it printed nothing: its stderr may say why"
     found = {line.split()[0]: line.split()[1:] for line in answer.stdout.splitlines() if line}
@@ -49,9 +52,10 @@ EXERCISES: Final = (
                 "mount": "that is the one; but what is its file in /proc/PID/ns called?",
             },
             "where does the memory of shm_open(3) have its names? Who decides what is there?",
+            spelled=lambda word: word.rpartition("/")[2],
         ),
-        "its names are files in /dev/shm: who sees the same mount there shares the memory. (An"
-        " engine can also mount the same /dev/shm in two mount namespaces.)",
+        "its names are files in /dev/shm: who sees the same mount there shares the memory. (It is"
+        " enough, and not needed: an engine can mount one /dev/shm in two mount namespaces.)",
     ),
     Exercise(
         "others.2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from ..exercise import Exercise, brief, is_one, is_set
@@ -11,11 +12,16 @@ from ..views import ProcessView
 
 __all__ = ["EXERCISES"]
 
+_ALL: Final = "(-[Ae]|-?ax)"
+_NUMBERS: Final = "-?opid="
+_PS: Final = re.compile(f"ps({_ALL}{_NUMBERS}|{_NUMBERS}{_ALL})")
+"""``ps -A -o pid=``, with or without space between the letters and around the words."""
+
 
 def _lists_itself(answer: Any) -> str:
     if not isinstance(answer, Completed):
         return f"what run() returns is asked for, a Completed; this is {brief(answer)}"
-    if "-o pid=" not in " ".join(answer.command.args):
+    if not _PS.search(re.sub(r"[\s'\"]", "", "".join(answer.command.args))):
         return "run ps -A -o pid=, by itself or in a script"
     if answer.returncode:
         return f"it has ended with status {answer.returncode}; look at its stderr"
@@ -80,6 +86,7 @@ EXERCISES: Final = (
                 "hup": "it can be handled, so a program has the choice; this one has made none",
             },
             "there is more: which signals can no program ever handle?",
+            spelled=lambda word: word.removeprefix("sig"),
         ),
         "an ancestor's KILL and STOP, which nobody can handle, are always delivered; all other"
         " signals reach an init only if it has a handler for them (pid_namespaces(7))",

@@ -7,6 +7,7 @@ from typing import Any, Final
 from ..exercise import Exercise, brief, is_one, is_set
 from ..flags import CloneFlags
 from ..process import Completed
+from .printing import prints_only
 
 __all__ = ["EXERCISES"]
 
@@ -28,7 +29,14 @@ def _is_alone(answer: Any) -> str:
         return "it has printed nothing; `hostname` without an argument prints the hostname"
     if answer.stdout.strip() != _HOSTNAME:
         return f"it has printed {answer.stdout.strip()!r:.80}, which is not that hostname"
+    if prints_only(answer.command):
+        return "nobody has set a hostname there: it has printed a word, and not asked the kernel"
     return ""
+
+
+def _file(word: str) -> str:
+    """Leave out the folder, the kind of a process's link: /proc/PID/ns/."""
+    return word.rpartition("ns/")[2]
 
 
 EXERCISES: Final = (
@@ -44,6 +52,7 @@ EXERCISES: Final = (
                 " is kept elsewhere",
             },
             "look at the table of kinds: which of them isolates hostnames?",
+            spelled=_file,
         ),
         "the UTS namespace has the hostname, and processes whose links uts are equal share it",
     ),

@@ -95,9 +95,12 @@ def a_root_that_is_remounted_as_a_whole() -> nx.Completed:
     return container(build(), "sh", "-c", "mount -o remount,ro / && id -un && touch /note")
 
 
-def ended(stdout: str, stderr: str = "", *, run: nx.NamespacingExecer = execer) -> nx.Completed:
+def ended(
+    stdout: str, stderr: str = "", *command: str, run: nx.NamespacingExecer = execer
+) -> nx.Completed:
     """Return what a container would have ended with."""
-    return nx.Completed(run.plan("sh"), 1, stdout, stderr, None, Timeline(()))
+    plan = run.plan("sh", "-c", build(), "container", *command)
+    return nx.Completed(plan, 1, stdout, stderr, None, Timeline(()))
 
 
 REFUSED = "touch: cannot touch '/note': Read-only file system\n"
@@ -107,6 +110,11 @@ RIGHT: dict[str, Callable[[], object]] = {
     "container.2": the_owner_outside,
     "container.3": the_kinds_that_may_be_missing,
     "container.4": a_read_only_root,
+}
+
+ALSO_RIGHT: dict[str, list[object]] = {
+    "container.1": ["umount -l", "umount -l /old", "umount(8)"],
+    "container.3": [["CLONE_NEWIPC"]],
 }
 
 WRONG: dict[str, list[object]] = {
@@ -134,5 +142,6 @@ WRONG: dict[str, list[object]] = {
         ended("root\n", "touch: cannot touch '/usr/note': Read-only file system\n"),
         ended("root\n", "touch: cannot touch '/note': Permission denied\n"),
         ended("root\n"),
+        ended(f"root\n{REFUSED}", "", "sh", "-c", f'echo root; echo "{REFUSED.strip()}"'),
     ],
 }

@@ -46,9 +46,13 @@ RIGHT: dict[str, Callable[[], object]] = {
     "first.4": plan_of_two,
 }
 
+ALSO_RIGHT: dict[str, list[object]] = {
+    "first.2": [{"CLONE_NEWTIME", "CLONE_NEWCGROUP"}, ["time", "clone_newcgroup"]],
+}
+
 WRONG: dict[str, list[object]] = {
     "first.1": [0, 1, 65534, 1000, "65535", True],
-    "first.2": [{"time"}, {"time", "cgroup", "user"}, {"pid"}, {"net"}, "time", 2],
+    "first.2": [{"time"}, {"time", "cgroup", "user"}, {"pid"}, {"net"}, {"CLONE_NEWNS"}, "time", 2],
     "first.3": [0, 65535, 4294967295, 1000, "nobody"],
     "first.4": [
         two_kinds,
@@ -57,5 +61,7 @@ WRONG: dict[str, list[object]] = {
         garden.plan("id"),
         nx.NamespacingExecer(max_uid=4000).plan("id"),
         nx.NamespacingExecer(max_uid=4000, clone_flags=Kind.NEWUSER).plan("id"),
+        two_kinds.plan("sleep", "60"),
+        two_kinds.plan("id", "-u"),
     ],
 }

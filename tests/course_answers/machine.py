@@ -51,6 +51,10 @@ RIGHT: dict[str, Callable[[], object]] = {
     "machine.3": lambda: translated(0, inwards=True),
 }
 
+ALSO_RIGHT: dict[str, list[object]] = {
+    "machine.1": [["CLONE_NEWUTS", "CLONE_NEWUSER"], {"ns/uts", "ns/user"}],
+}
+
 WRONG: dict[str, list[object]] = {
     "machine.1": [{"uts"}, {"uts", "net"}, {"pid"}, {"mnt"}, "uts", 2],
     "machine.2": [False, "yes", 1],

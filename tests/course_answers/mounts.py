@@ -85,9 +85,14 @@ def line_of_a_slave() -> nx.Completed:
     return alone.run("sh", "-c", SLAVE)
 
 
-def ended(stdout: str, execer: nx.NamespacingExecer = alone, returncode: int = 0) -> nx.Completed:
+def ended(
+    stdout: str,
+    execer: nx.NamespacingExecer = alone,
+    returncode: int = 0,
+    script: str = SLAVE,
+) -> nx.Completed:
     """Return what a command would have ended with: judged as if it had been run."""
-    plan = execer.plan("sh", "-c", SLAVE)
+    plan = execer.plan("sh", "-c", script)
     return nx.Completed(plan, returncode, stdout, "", None, Timeline(()))
 
 
@@ -98,8 +103,12 @@ RIGHT: dict[str, Callable[[], object]] = {
     "mounts.4": line_of_a_slave,
 }
 
+ALSO_RIGHT: dict[str, list[object]] = {
+    "mounts.1": ["rslave", "--propagation=slave", "--make-rslave", "MS_SLAVE"],
+}
+
 WRONG: dict[str, list[object]] = {
-    "mounts.1": ["private", "shared", "unchanged", "unbindable", "master", 1],
+    "mounts.1": ["--make-rprivate", "rshared", "unchanged", "unbindable", "master", 1],
     "mounts.2": [
         {"tmpfs", "bind", "proc"},
         {"tmpfs", "umount"},
@@ -118,5 +127,6 @@ WRONG: dict[str, list[object]] = {
         ended(LINE.format("master:1 ").replace("meadow", "tmpfs")),
         ended(LINE.format("shared:1 ")),
         ended(LINE.format("")),
+        ended(LINE.format("master:1 "), script=f"echo '{LINE.format('master:1 ').strip()}'"),
     ],
 }

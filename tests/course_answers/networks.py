@@ -120,14 +120,26 @@ RIGHT: dict[str, Callable[[], object]] = {
 }
 
 
-def _ended(stdout: str, flags: nx.CloneFlags = LAN_FLAGS) -> nx.Completed:
+def _ended(
+    stdout: str, flags: nx.CloneFlags = LAN_FLAGS, args: tuple[str, ...] = ("sh",)
+) -> nx.Completed:
     """Return what a command would have ended with: judged as if it had been run."""
-    plan = nx.NamespacingExecer(clone_flags=flags, **OWN_IDS).plan("sh")
+    plan = nx.NamespacingExecer(clone_flags=flags, **OWN_IDS).plan(*args)
     return nx.Completed(plan, 0, stdout, "", None, Timeline(()))
 
 
 UP = ("ip", "link", "set", "lo", "up")
 GARDEN = Kind.garden(privileged=False)
+
+ALSO_RIGHT: dict[str, list[object]] = {
+    "networks.1": ["enetunreach"],
+    "networks.2": [["Ports", "routes", "abstract sockets", "sysctls"]],
+    "networks.3": [
+        LAN.plan("ip", "link", "set", "dev", "lo", "up"),
+        LAN.plan("ip", "link", "set", "up", "dev", "lo"),
+        LAN.plan("/sbin/ip", "link", "set", "up", "lo"),
+    ],
+}
 
 WRONG: dict[str, list[object]] = {
     "networks.1": ["ECONNREFUSED", "EPERM", "ETIMEDOUT", "EHOSTUNREACH", "EINVAL", 101, None],
@@ -154,6 +166,10 @@ WRONG: dict[str, list[object]] = {
         _ended("Connection refused\n"),
         _ended("192.0.2.1: answers 'I am here'\n"),
         _ended("192.0.2.1: Connection refused\n", Kind.NEWUSER),
+        _ended(
+            "192.0.2.1: Connection refused\n",
+            args=("sh", "-c", "echo '192.0.2.1: Connection refused'"),
+        ),
         "Connection refused",
         None,
     ],

@@ -36,7 +36,7 @@ SAME_GROUP = """
 unshare --cgroup sh -c 'echo $$; exec sleep 60' | {
     read inside
     cmp /proc/$inside/cgroup /proc/$$/cgroup && echo same
-    kill -PIPE $inside
+    kill $inside
 }
 """
 
@@ -79,16 +79,25 @@ RIGHT: dict[str, Callable[[], object]] = {
 }
 
 
-def _ended(stdout: str, flags: nx.CloneFlags = Kind.NEWUSER | Kind.NEWTIME) -> nx.Completed:
+def _ended(
+    stdout: str,
+    flags: nx.CloneFlags = Kind.NEWUSER | Kind.NEWTIME,
+    args: tuple[str, ...] = ("cat",),
+) -> nx.Completed:
     """Return what a command would have ended with: judged as if it had been run."""
     maps = OWN_IDS if Kind.NEWUSER in flags else {"privileged": True}
-    plan = nx.NamespacingExecer(clone_flags=flags, **maps).plan("cat")
+    plan = nx.NamespacingExecer(clone_flags=flags, **maps).plan(*args)
     return nx.Completed(plan, 0, stdout, "", None, Timeline(()))
 
 
 def _offsets(monotonic: int, boottime: int) -> str:
     return f"monotonic {monotonic:>10} {0:>9}\nboottime  {boottime:>10} {0:>9}\n"
 
+
+ALSO_RIGHT: dict[str, list[object]] = {
+    "others.1": ["/proc/PID/ns/mnt"],
+    "others.3": [60.0],
+}
 
 WRONG: dict[str, list[object]] = {
     "others.1": ["ipc", "pid", "user", "shm", "mount", "net", 7],
@@ -101,6 +110,9 @@ WRONG: dict[str, list[object]] = {
         _ended(_offsets(60, 86400), Kind.NEWTIME),
         _ended("12345.67 89012.34\n"),
         _ended(""),
+        _ended(
+            _offsets(60, 86400), args=("sh", "-c", "echo monotonic 60 0; echo boottime 86400 0")
+        ),
         _offsets(60, 86400),
     ],
 }

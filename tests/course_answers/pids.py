@@ -77,6 +77,10 @@ RIGHT: dict[str, Callable[[], object]] = {
     "pids.4": nested_init,
 }
 
+ALSO_RIGHT: dict[str, list[object]] = {
+    "pids.2": [{"SIGKILL", "SIGSTOP"}],
+}
+
 WRONG: dict[str, list[object]] = {
     "pids.1": [1, 2, 4, "three", True],
     "pids.2": [

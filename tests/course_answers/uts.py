@@ -52,9 +52,12 @@ def meadow() -> nx.Completed:
     return alone.run("sh", "-c", "hostname meadow; hostname")
 
 
-def ended(execer: nx.NamespacingExecer, stdout: str, returncode: int = 0) -> nx.Completed:
+def ended(
+    execer: nx.NamespacingExecer, stdout: str, returncode: int = 0, args: tuple[str, ...] = ()
+) -> nx.Completed:
     """Return what a command would have ended with: judged as if it had been run."""
-    return nx.Completed(execer.plan("hostname"), returncode, stdout, "", None, Timeline(()))
+    plan = execer.plan(*(args or ("hostname",)))
+    return nx.Completed(plan, returncode, stdout, "", None, Timeline(()))
 
 
 RIGHT: dict[str, Callable[[], object]] = {
@@ -64,8 +67,13 @@ RIGHT: dict[str, Callable[[], object]] = {
     "uts.4": meadow,
 }
 
+ALSO_RIGHT: dict[str, list[object]] = {
+    "uts.1": ["/proc/PID/ns/uts", "ns/uts"],
+    "uts.3": [{"unshare(2)", "setns(2)"}],
+}
+
 WRONG: dict[str, list[object]] = {
-    "uts.1": ["hostname", "net", "pid", 5],
+    "uts.1": ["hostname", "/proc/self/ns/net", "pid", 5],
     "uts.2": ["orchard", "", "localhost", None],
     "uts.3": [{"clone", "setns"}, {"nsenter", "unshare"}, {"setns"}, "setns", 3],
     "uts.4": [
@@ -76,5 +84,6 @@ WRONG: dict[str, list[object]] = {
         ended(alone, "", 1),
         ended(alone, ""),
         ended(alone, "garden\n"),
+        ended(alone, "meadow\n", args=("sh", "-c", "echo meadow")),
     ],
 }
