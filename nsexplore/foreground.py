@@ -36,9 +36,8 @@ _STOPPING: Final = _signals("SIGTSTP", "SIGTTIN", "SIGTTOU")
 _KEYS: Final = _signals("SIGINT", "SIGQUIT")
 """The terminal sends these to every member of its foreground group."""
 _MOST: Final = 4096
-_ROUNDS: Final = (
-    500  # of a millisecond each: one that is stopped by none of our signals may be left
-)
+_ROUNDS: Final = 500
+"""Of a millisecond each; who is not stopped by then waits for a device, or a file server."""
 
 
 class Foreground:
@@ -80,17 +79,24 @@ class Foreground:
         if self._terminal >= 0:
             os.close(self._terminal)
 
-    # A handler runs in the middle of anything, Process's locked parts included: so the two
+    # A handler runs in the middle of anything, Process's locked parts included: so those
     # below talk to the pidfd, and take no lock.
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         # Who is not the command yet has our handlers, and a signal that waits for PID 1 of a PID
         # namespace is dropped when it has them no more.
-        if not self._has_begun() or not self._is_prepared_for(number):
-            self.ended_by = number
+        if self._has_begun() and self._is_prepared_for(number):
+            if not self._is_everyones(number):
+                self._send(number)
+            return
+        self.ended_by = number
+        if self._is_everyones(number):  # each of them has it, and may be prepared for it
+            self._send(signal.SIGKILL)
+        else:
             self.end()
-        elif self._terminal < 0 or number not in _KEYS:
-            self._send(number)
+
+    def _is_everyones(self, number: int) -> bool:
+        return self._terminal >= 0 and number in _KEYS
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._send(signal.SIGSTOP)

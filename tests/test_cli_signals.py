@@ -200,12 +200,12 @@ def test_end_of_the_terminal_ends_the_command(terminal: Callable[..., Terminal],
     assert here.process.wait(20) == 128 + signal.SIGHUP
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, "timeout"])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, "timeout"])
 @pytest.mark.parametrize("kinds", ["user,uts", "user,pid"])
 def test_end_at_a_terminal_takes_everyone_along(
     terminal: Callable[..., Terminal], marker: str, how: signal.Signals | str, kinds: str
 ):
-    """Below a shell, which stays. (The keys are the terminal's: they reach each of them.)"""
+    """Below a shell, which stays."""
     shell = ("sh", "-c", '"$@"; echo "ended with $?"; read line', "sh")
     script = f"(sleep {marker} & wait) & sleep {marker} & echo ready; exec sleep {marker}"
     limit = ["--timeout", "1"] if how == "timeout" else []
@@ -218,6 +218,37 @@ def test_end_at_a_terminal_takes_everyone_along(
     code = 128 + how if isinstance(how, signal.Signals) else 124
     assert here.shows(f"ended with {code}".encode())
     assert count(marker) == 0
+
+
+def test_ctrl_c_is_left_to_those_below_who_handle_it(
+    terminal: Callable[..., Terminal], marker: str
+):
+    """Each of them has it from the terminal; only a command that is not prepared ends at once."""
+    below = """if True:
+        import signal, sys, time
+        def clean(*_):
+            time.sleep(0.2)
+            sys.exit("cleaned")
+        signal.signal(signal.SIGINT, clean)
+        print("ready", flush=True)
+        time.sleep(60)
+    """
+    script = """if True:
+        import signal, subprocess, sys
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        subprocess.run([sys.executable, "-c", *sys.argv[1:]])
+    """
+    shell = ("sh", "-c", 'trap : INT; "$@"; echo "ended with $?"; read line', "sh")
+    here = terminal(
+        *("--namespaces", "user,uts", "--", sys.executable, "-c", script, below, marker),
+        through=shell,
+    )
+    assert here.shows(b"ready")
+    here.type(CTRL_C)
+    assert here.shows(b"ended with 130")
+    assert here.shows(b"cleaned")
+    here.type(b"\n")  # the shell has the marker, too
+    here.process.wait(20)
 
 
 # -- before there is a command ----------------------------------------------------
