@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +16,7 @@ from command_line import (
     CTRL_C,
     CTRL_Z,
     Terminal,
+    child_of,
     command,
     said,
     started,
@@ -182,9 +182,9 @@ def test_ctrl_z_stops_the_command_too_and_cont_continues_both(
     here = terminal("--", "sh", "-c", "echo ready; read line; echo $line", marker)
     assert here.shows(b"ready")
     ours = here.process.pid
-    [inside] = Path(f"/proc/{ours}/task/{ours}/children").read_text().split()
+    inside = child_of(ours)
     here.type(CTRL_Z)
-    assert eventually(lambda: state_of(ours) == state_of(int(inside)) == "T")
+    assert eventually(lambda: state_of(ours) == state_of(inside) == "T")
     os.kill(ours, signal.SIGCONT)
     here.type(b"on it goes\n")
     assert here.shows(b"on it goes\r\non it goes")
@@ -212,9 +212,8 @@ def test_end_at_a_terminal_takes_everyone_along(
     here = terminal("--namespaces", kinds, *limit, "--", "sh", "-c", script, through=shell)
     assert here.shows(b"ready")
     assert eventually(lambda: count(marker) == 3)
-    ours = Path(f"/proc/{here.process.pid}/task/{here.process.pid}/children").read_text()
     if isinstance(how, signal.Signals):
-        os.kill(int(ours), how)
+        os.kill(child_of(here.process.pid), how)
     code = 128 + how if isinstance(how, signal.Signals) else 124
     assert here.shows(f"ended with {code}".encode())
     assert count(marker) == 0
@@ -244,6 +243,7 @@ def test_ctrl_c_is_left_to_those_below_who_handle_it(
         through=shell,
     )
     assert here.shows(b"ready")
+    os.kill(child_of(child_of(here.process.pid)), signal.SIGSTOP)  # so that it is there still
     here.type(CTRL_C)
     assert here.shows(b"ended with 130")
     assert here.shows(b"cleaned")
