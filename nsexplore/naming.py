@@ -68,8 +68,10 @@ class _Numbers:
 
     def note_recorders(self, kind: str, number: int) -> None:
         # What has our inode is another machine's, then: the lowest free ones are given out.
-        if self._own.get(kind) not in (None, number):
-            self._seen[kind].pop(self._own[kind], None)
+        # Once only: afterwards that inode may have a number of its own.
+        own = self._own.pop(kind, number)
+        if own != number:
+            self._seen[kind].pop(own)
         self.note_ours(kind, number)
 
 

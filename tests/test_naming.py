@@ -45,7 +45,10 @@ def test_who_has_our_inode_in_a_recording_is_somebody_else(monkeypatch: pytest.M
     recorded_by({"net": other})
     for _ in range(2):
         assert namespace_name("net", other) == "net:#1"
-        assert namespace_name("net", same) == "net:#2"
+        assert namespace_name("net", 78) == "net:#2"
+        assert namespace_name("net", same) == "net:#3"
+        recorded_by({"net": other})  # as each look at it says
+        assert namespace_name("net", same) == "net:#3"
         nx.stable()
     recorded_by({"uts": nx.NamespaceID(4, os.stat("/proc/self/ns/uts").st_ino)})
     assert namespace_name("uts", os.stat("/proc/self/ns/uts").st_ino) == "uts:#1"
