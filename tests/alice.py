@@ -242,11 +242,11 @@ def wait_in_vain() -> dict[str, Any]:
     return be_refused(id_map="rootless")
 
 
-def be_interrupted() -> bool:
-    """Return whether Ctrl-C ends a hanging helper."""
+def be_interrupted(hangs: str) -> bool:
+    """Return whether Ctrl-C ends a helper that hangs as this command."""
 
     def interrupt() -> None:
-        assert eventually(lambda: _runs("sleep 54321"))
+        assert eventually(lambda: _runs(hangs))
         os.kill(os.getpid(), signal.SIGINT)
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -254,7 +254,7 @@ def be_interrupted() -> bool:
     try:
         ROOTLESS.run("/bin/true")
     except KeyboardInterrupt:
-        return not _runs("sleep 54321")
+        return not _runs(hangs)
     return False
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -465,9 +466,9 @@ def test_a_helper_that_does_not_end_is_ended() -> None:
 
 def test_an_interrupt_in_the_middle_leaves_nothing() -> None:
     """Ctrl-C while newuidmap runs: it, its children and the waiting child are gone."""
-    assert there(
-        place(programs={"newuidmap": "#!/bin/sh\nexec sleep 54321\n"}), alice.be_interrupted
-    )
+    hangs = f"sleep 54321.{os.getpid()}"  # others may run this test beside us
+    programs = {"newuidmap": f"#!/bin/sh\nexec {hangs}\n"}
+    assert there(place(programs=programs), alice.be_interrupted, hangs)
 
 
 @pytest.mark.parametrize("programs", [{}, {"newuidmap": SCRIPT}, {"newgidmap": SCRIPT}])
